@@ -1,0 +1,2 @@
+//! A load generator on raw sockets.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The embeddable broker of the elbus message bus.

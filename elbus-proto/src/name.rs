@@ -1,0 +1,326 @@
+//! Names on the bus, and masks that stand for several of them.
+//!
+//! A name is `group.subgroup.client`: parts separated by dots. `NAME%%SUFFIX` is a secondary of the primary `NAME`.
+//! In a mask `?` stands for any one part and a final `*` for one or more parts.
+use core::fmt;
+
+/// What stands between a primary's name and the suffix of its secondary.
+pub const SECONDARY_SEPARATOR: &str = "%%";
+
+/// How long and how deep a name or a mask may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameLimits {
+    /// Longest name in bytes.
+    pub bytes: usize,
+    /// Most parts, the separators being dots.
+    pub parts: usize,
+}
+
+impl Default for NameLimits {
+    /// 255 bytes, 16 parts.
+    fn default() -> Self {
+        Self {
+            bytes: 255,
+            parts: 16,
+        }
+    }
+}
+
+/// Why bytes are not a client's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NameError {
+    /// Nothing there.
+    Empty,
+    /// More bytes than the limit.
+    TooLong {
+        /// Length in bytes.
+        len: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// More parts than the limit.
+    TooDeep {
+        /// Number of parts.
+        parts: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Not UTF-8.
+    NotUtf8,
+    /// A NUL, a control character, `*` or `?`.
+    Forbidden(char),
+    /// Nothing on one side of `%%`, or more than one `%%`.
+    Secondary,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the name is empty"),
+            Self::TooLong { len, limit } => write!(f, "the name is {len} bytes long, the limit is {limit}"),
+            Self::TooDeep { parts, limit } => write!(f, "the name has {parts} parts, the limit is {limit}"),
+            Self::NotUtf8 => f.write_str("the name is not UTF-8"),
+            Self::Forbidden(c) => write!(f, "the name holds {c:?}"),
+            Self::Secondary => {
+                f.write_str("a secondary's name is PRIMARY%%SUFFIX, with both sides filled once")
+            }
+        }
+    }
+}
+
+impl core::error::Error for NameError {}
+
+/// A client's name: checked once, trusted from then on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientName<'a>(&'a str);
+
+impl<'a> ClientName<'a> {
+    /// Checks a name as it came from the wire.
+    pub fn parse(bytes: &'a [u8], limits: NameLimits) -> Result<Self, NameError> {
+        let name = checked(bytes, limits)?;
+        if let Some(c) = name.chars().find(|&c| c.is_control() || c == '*' || c == '?') {
+            return Err(NameError::Forbidden(c));
+        }
+        if let Some((primary, suffix)) = name.split_once(SECONDARY_SEPARATOR)
+            && (primary.is_empty() || suffix.is_empty() || suffix.contains(SECONDARY_SEPARATOR))
+        {
+            return Err(NameError::Secondary);
+        }
+        Ok(Self(name))
+    }
+
+    /// The whole name.
+    #[must_use]
+    pub const fn as_str(self) -> &'a str {
+        self.0
+    }
+
+    /// The name of the primary: this name without its suffix.
+    #[must_use]
+    pub fn primary(self) -> &'a str {
+        self.0
+            .split_once(SECONDARY_SEPARATOR)
+            .map_or(self.0, |(primary, _)| primary)
+    }
+
+    /// Whether this names a secondary.
+    #[must_use]
+    pub fn is_secondary(self) -> bool {
+        self.0.contains(SECONDARY_SEPARATOR)
+    }
+
+    /// Whether the name starts with a dot, as only the broker's own clients' do.
+    #[must_use]
+    pub fn is_reserved(self) -> bool {
+        self.0.starts_with('.')
+    }
+
+    /// The parts, from the outermost group to the client.
+    pub fn parts(self) -> impl Iterator<Item = &'a str> + Clone {
+        self.0.split('.')
+    }
+}
+
+impl fmt::Display for ClientName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// Why bytes are not a name mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MaskError {
+    /// As a name, the mask is not acceptable.
+    Name(NameError),
+    /// A `*` that is not the whole last part.
+    MisplacedStar,
+    /// A `?` that is not a whole part.
+    MisplacedQuestionMark,
+}
+
+impl fmt::Display for MaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(error) => write!(f, "in a name mask, {error}"),
+            Self::MisplacedStar => f.write_str("in a name mask, * stands only for the whole last part"),
+            Self::MisplacedQuestionMark => f.write_str("in a name mask, ? stands only for a whole part"),
+        }
+    }
+}
+
+impl core::error::Error for MaskError {}
+
+/// One part of a mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaskPart<'a> {
+    /// This part and no other.
+    Exactly(&'a str),
+    /// `?`: any one part.
+    AnyOne,
+    /// `*`: one or more parts to the end.
+    Rest,
+}
+
+/// A mask that names several clients at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NameMask<'a>(&'a str);
+
+impl<'a> NameMask<'a> {
+    /// Checks a mask as it came from the wire.
+    pub fn parse(bytes: &'a [u8], limits: NameLimits) -> Result<Self, MaskError> {
+        let mask = checked(bytes, limits).map_err(MaskError::Name)?;
+        if let Some(c) = mask.chars().find(|c| c.is_control()) {
+            return Err(MaskError::Name(NameError::Forbidden(c)));
+        }
+        let mut parts = mask.split('.').peekable();
+        while let Some(part) = parts.next() {
+            if part.contains('*') && (part != "*" || parts.peek().is_some()) {
+                return Err(MaskError::MisplacedStar);
+            }
+            if part.contains('?') && part != "?" {
+                return Err(MaskError::MisplacedQuestionMark);
+            }
+        }
+        Ok(Self(mask))
+    }
+
+    /// The mask as it was written.
+    #[must_use]
+    pub const fn as_str(self) -> &'a str {
+        self.0
+    }
+
+    /// The parts, from the outermost group on.
+    pub fn parts(self) -> impl Iterator<Item = MaskPart<'a>> + Clone {
+        self.0.split('.').map(|part| match part {
+            "?" => MaskPart::AnyOne,
+            "*" => MaskPart::Rest,
+            part => MaskPart::Exactly(part),
+        })
+    }
+
+    /// Whether the mask stands for this name.
+    #[must_use]
+    pub fn matches(self, name: ClientName<'_>) -> bool {
+        let mut parts = name.parts();
+        for wanted in self.parts() {
+            let Some(part) = parts.next() else {
+                return false;
+            };
+            match wanted {
+                MaskPart::Rest => return true,
+                MaskPart::AnyOne => {}
+                MaskPart::Exactly(wanted) if wanted == part => {}
+                MaskPart::Exactly(_) => return false,
+            }
+        }
+        parts.next().is_none()
+    }
+}
+
+/// What names and masks share: not empty, within the limits, UTF-8.
+fn checked(bytes: &[u8], limits: NameLimits) -> Result<&str, NameError> {
+    if bytes.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if bytes.len() > limits.bytes {
+        return Err(NameError::TooLong {
+            len: bytes.len(),
+            limit: limits.bytes,
+        });
+    }
+    let parts = bytes.split(|&byte| byte == b'.').count();
+    if parts > limits.parts {
+        return Err(NameError::TooDeep {
+            parts,
+            limit: limits.parts,
+        });
+    }
+    core::str::from_utf8(bytes).map_err(|_| NameError::NotUtf8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &str) -> Result<ClientName<'_>, NameError> {
+        ClientName::parse(name.as_bytes(), NameLimits::default())
+    }
+
+    fn mask(mask: &str) -> Result<NameMask<'_>, MaskError> {
+        NameMask::parse(mask.as_bytes(), NameLimits::default())
+    }
+
+    #[test]
+    fn names_that_could_deceive_are_refused() {
+        assert_eq!(name(""), Err(NameError::Empty));
+        assert_eq!(name("admin\0fake"), Err(NameError::Forbidden('\0')));
+        assert_eq!(name("a\x1b[31m"), Err(NameError::Forbidden('\x1b')));
+        assert_eq!(name("a\u{9b}31m"), Err(NameError::Forbidden('\u{9b}')));
+        assert_eq!(name("*"), Err(NameError::Forbidden('*')));
+        assert_eq!(name("a.?"), Err(NameError::Forbidden('?')));
+        assert_eq!(
+            ClientName::parse(b"\xFF", NameLimits::default()),
+            Err(NameError::NotUtf8)
+        );
+    }
+
+    #[test]
+    fn a_name_at_the_limit_is_granted_and_one_past_it_refused() {
+        let limits = NameLimits { bytes: 5, parts: 3 };
+        assert!(ClientName::parse(b"abcde", limits).is_ok());
+        assert_eq!(
+            ClientName::parse(b"abcdef", limits),
+            Err(NameError::TooLong { len: 6, limit: 5 })
+        );
+        assert!(ClientName::parse(b"a.b.c", limits).is_ok());
+        assert_eq!(
+            ClientName::parse(b"a...", limits),
+            Err(NameError::TooDeep { parts: 4, limit: 3 })
+        );
+    }
+
+    #[test]
+    fn a_secondary_knows_its_primary() {
+        let secondary = name("a.b%%1").unwrap();
+        assert!(secondary.is_secondary());
+        assert_eq!(secondary.primary(), "a.b");
+        assert_eq!(name("a.b").unwrap().primary(), "a.b");
+        for wrong in ["%%", "%%x", "x%%", "x%%y%%z"] {
+            assert_eq!(name(wrong), Err(NameError::Secondary), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn masks_match_as_documented() {
+        let cases = [
+            ("?.test.*", "g1.test.client1", true),
+            ("?.test.*", "g1.test.sub.client2", true),
+            ("?.test.*", "g1.test", false),
+            ("a.*", "a.b", true),
+            ("a.*", "a.b.c", true),
+            ("a.*", "a", false),
+            ("*", ".broker", true),
+            ("*", "a.b.c", true),
+            ("a.?", "a.b%%1", true),
+            ("a.?", "a.b.c", false),
+            ("a.b", "a.b", true),
+        ];
+        for (pattern, client, expected) in cases {
+            assert_eq!(
+                mask(pattern).unwrap().matches(name(client).unwrap()),
+                expected,
+                "{pattern} {client}"
+            );
+        }
+    }
+
+    #[test]
+    fn wildcards_count_only_as_whole_parts() {
+        assert_eq!(mask("*.pub"), Err(MaskError::MisplacedStar));
+        assert_eq!(mask("a*"), Err(MaskError::MisplacedStar));
+        assert_eq!(mask("a?.b"), Err(MaskError::MisplacedQuestionMark));
+    }
+}

@@ -1,0 +1,2 @@
+//! The elbus message bus as a server.
+fn main() {}

@@ -1,0 +1,1 @@
+//! A fast local message bus.
