@@ -1,1 +1,46 @@
 //! The embeddable broker of the elbus message bus.
+//!
+//! [`Broker`] routes messages, broadcasts and publications between clients in the same process
+//! ([`Broker::client`]) and clients that connect over UNIX sockets or TCP ([`Broker::listen`]). Its settings and
+//! limits are a [`Config`].
+//!
+//! How it works is told in `docs/architecture.md` of the project; the module map is:
+//!
+//! | module | does |
+//! | --- | --- |
+//! | `broker`, `config`, `stats` | the handle, its settings, its counters |
+//! | `listener`, `socket` | where connections come in, and what they are |
+//! | `session` | the life of a connection: greeting, reading and routing, being held back, goodbye |
+//! | `local` | the link of a client in this process |
+//! | `registry`, `subscriptions`, [`index`] | who is on the bus, and who receives what |
+//! | `route`, `deliver` | finding receivers, and placing frames with them |
+//! | `outbox`, `writer`, `stall`, `mailbox` | where frames wait, who writes them, and who is dead |
+//! | `announce` | what the broker says of its own accord |
+
+mod announce;
+mod broker;
+mod config;
+mod core;
+mod deliver;
+pub mod index;
+mod listener;
+mod local;
+mod mailbox;
+mod outbox;
+mod peer;
+mod registry;
+mod route;
+mod session;
+mod socket;
+mod stall;
+mod stats;
+mod subscriptions;
+mod sync;
+mod writer;
+
+pub use broker::{Broker, RegisterError};
+pub use config::{Config, ConfigError};
+pub use elbus_client::{Address, AddressError};
+pub use elbus_proto::{NameLimits, TopicLimits};
+pub use listener::{ListenError, SocketOptions};
+pub use stats::{ClientInfo, ClientKind, Stats};

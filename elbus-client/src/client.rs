@@ -38,17 +38,27 @@ impl Client {
 
     /// Sends to the client named `target`.
     pub fn send<'a>(&'a self, target: &'a str, payload: impl Into<Payload<'a>>) -> Sending<'a> {
-        self.operation(Operation::Message { target, payload: payload.into() })
+        self.operation(Operation::Message {
+            target,
+            payload: payload.into(),
+        })
     }
 
     /// Sends to every client whose name matches `mask`: `?` is any one part, a final `*` one or more.
     pub fn broadcast<'a>(&'a self, mask: &'a str, payload: impl Into<Payload<'a>>) -> Sending<'a> {
-        self.operation(Operation::Broadcast { mask, payload: payload.into() })
+        self.operation(Operation::Broadcast {
+            mask,
+            payload: payload.into(),
+        })
     }
 
     /// Publishes to the subscribers of `topic`.
     pub fn publish<'a>(&'a self, topic: &'a str, payload: impl Into<Payload<'a>>) -> Sending<'a> {
-        self.operation(Operation::Publish { topic, receiver: None, payload: payload.into() })
+        self.operation(Operation::Publish {
+            topic,
+            receiver: None,
+            payload: payload.into(),
+        })
     }
 
     /// Subscribes to every filter: `+` is any one level, a final `#` one or more. Of several filters the valid ones
@@ -79,13 +89,19 @@ impl Client {
     }
 
     fn operation<'a>(&'a self, operation: Operation<'a>) -> Sending<'a> {
-        Sending { link: &*self.link, operation, qos: Qos::Processed }
+        Sending {
+            link: &*self.link,
+            operation,
+            qos: Qos::Processed,
+        }
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("name", &self.name()).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
     }
 }
 

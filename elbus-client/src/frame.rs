@@ -19,8 +19,20 @@ pub struct Frame {
 impl Frame {
     /// A frame as a link hands it to an inbox; `topic` is there for publications only.
     #[must_use]
-    pub const fn new(kind: Kind, realtime: bool, sender: Arc<str>, topic: Option<Arc<str>>, payload: Bytes) -> Self {
-        Self { kind, realtime, sender, topic, payload }
+    pub const fn new(
+        kind: Kind,
+        realtime: bool,
+        sender: Arc<str>,
+        topic: Option<Arc<str>>,
+        payload: Bytes,
+    ) -> Self {
+        Self {
+            kind,
+            realtime,
+            sender,
+            topic,
+            payload,
+        }
     }
 
     /// How the frame came: as a message, a broadcast or a publication.
@@ -44,7 +56,9 @@ impl Frame {
     /// The name of the sender's primary: [`sender`](Self::sender) without a secondary's suffix.
     #[must_use]
     pub fn primary_sender(&self) -> &str {
-        self.sender.split_once(SECONDARY_SEPARATOR).map_or(&self.sender, |(primary, _)| primary)
+        self.sender
+            .split_once(SECONDARY_SEPARATOR)
+            .map_or(&self.sender, |(primary, _)| primary)
     }
 
     /// The topic of a publication; `None` for messages and broadcasts.

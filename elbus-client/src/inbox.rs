@@ -22,7 +22,10 @@ impl Inbox {
     /// An inbox that takes its frames from a link.
     #[must_use]
     pub fn new(source: Box<dyn Source>) -> Self {
-        Self { source, batch: VecDeque::new() }
+        Self {
+            source,
+            batch: VecDeque::new(),
+        }
     }
 
     /// Waits for the next frame; `None` once the connection is closed and everything received has been handed out.

@@ -15,12 +15,16 @@
 //!
 //! The socket link is the subject of a later release; today clients come from `elbus-broker`, in the same process.
 
+mod address;
 mod client;
+#[cfg(feature = "ipc")]
+pub mod default_address;
 mod error;
 mod frame;
 mod inbox;
 pub mod link;
 
+pub use address::{Address, AddressError};
 pub use client::{Client, Sending, Sent};
 pub use elbus_proto::{Code, Qos, delivery::Kind};
 pub use error::Error;

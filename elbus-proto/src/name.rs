@@ -90,6 +90,12 @@ impl<'a> ClientName<'a> {
         Ok(Self(name))
     }
 
+    /// Takes a name that has been checked before, such as that of a registered client.
+    #[must_use]
+    pub const fn assume_checked(name: &'a str) -> Self {
+        Self(name)
+    }
+
     /// The whole name.
     #[must_use]
     pub const fn as_str(self) -> &'a str {

@@ -1,0 +1,112 @@
+//! What the broker says of its own accord: who comes and goes, and that it shuts down.
+//!
+//! Announcements never wait: one that a receiver has no room for is left out and counted, so that a slow listener
+//! cannot hold registrations up.
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use elbus_proto::{BROKER_INFO_TOPIC, BROKER_NAME, BROKER_WARN_TOPIC, Topic, TopicLimits, delivery::Kind};
+
+use crate::{
+    core::{Core, Phase},
+    deliver::{Placed, Run},
+    peer::Peer,
+};
+
+/// Announces a client that came. Secondaries come and go unannounced.
+pub(crate) fn registered(core: &Core, peer: &Peer) {
+    about_client(core, "reg", peer);
+}
+
+/// Announces a client that left.
+pub(crate) fn unregistered(core: &Core, peer: &Peer) {
+    about_client(core, "unreg", peer);
+}
+
+/// Tells every client that the broker shuts down.
+pub(crate) fn shutdown(core: &Core) {
+    let Ok(topic) = Topic::parse(BROKER_WARN_TOPIC.as_bytes(), TopicLimits::default()) else {
+        return;
+    };
+    // Everybody is subscribed from the start, outside the index, so that connecting leaves every cache valid.
+    let (subscribed, _) = core.subscriptions.receivers(topic);
+    let mut receivers = core.registry.all();
+    receivers.retain(|peer| peer.warned.load(Relaxed));
+    receivers.sort_unstable_by_key(|peer| peer.id);
+    core.subscriptions.without_excluded(topic, &mut receivers);
+    receivers.extend(subscribed);
+    receivers.sort_unstable_by_key(|peer| peer.id);
+    receivers.dedup_by_key(|peer| peer.id);
+    announce(core, BROKER_WARN_TOPIC, &message("shutdown", None), &receivers);
+}
+
+fn about_client(core: &Core, subject: &str, peer: &Peer) {
+    // When everybody leaves, everybody has been told so.
+    if peer.is_secondary() || core.phase() == Phase::Reading {
+        return;
+    }
+    let Ok(topic) = Topic::parse(BROKER_INFO_TOPIC.as_bytes(), TopicLimits::default()) else {
+        return;
+    };
+    let (receivers, _) = core.subscriptions.receivers(topic);
+    if !receivers.is_empty() {
+        announce(
+            core,
+            BROKER_INFO_TOPIC,
+            &message(subject, Some(&peer.name)),
+            &receivers,
+        );
+    }
+}
+
+fn announce(core: &Core, topic: &str, message: &[u8], receivers: &[Arc<Peer>]) {
+    let mut run = Run::new(Kind::Publication, BROKER_NAME.into(), Some(topic.into()));
+    run.push(message, false, true);
+    let mut touched = Vec::new();
+    for peer in receivers {
+        if matches!(
+            run.place(peer, None, &mut 0, &mut touched),
+            Placed::Full | Placed::Shed
+        ) {
+            core.totals.count_unannounced();
+        }
+    }
+    for peer in touched {
+        peer.flush_now();
+    }
+}
+
+/// `{s: subject, d: data, t: UNIX time in ns}` as MessagePack; without data there is no `d`.
+fn message(subject: &str, data: Option<&str>) -> Vec<u8> {
+    let mut out = rmp::encode::ByteBuf::new();
+    let time = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_nanos();
+    let time = u64::try_from(time).unwrap_or(u64::MAX);
+    // Writing to memory does not fail.
+    let _ = rmp::encode::write_map_len(&mut out, if data.is_some() { 3 } else { 2 });
+    for (key, value) in [("s", Some(subject)), ("d", data)] {
+        if let Some(value) = value {
+            let _ = rmp::encode::write_str(&mut out, key);
+            let _ = rmp::encode::write_str(&mut out, value);
+        }
+    }
+    let _ = rmp::encode::write_str(&mut out, "t");
+    let _ = rmp::encode::write_uint(&mut out, time);
+    out.into_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announcements_are_message_pack_maps() {
+        let bytes = message("reg", Some("a.b"));
+        assert_eq!(bytes[..16], *b"\x83\xa1s\xa3reg\xa1d\xa3a.b\xa1t\xcf");
+        assert_eq!(message("shutdown", None)[..4], *b"\x82\xa1s\xa8");
+    }
+}

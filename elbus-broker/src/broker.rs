@@ -1,0 +1,255 @@
+//! The handle of a broker: what an embedding program holds.
+use std::{fmt, sync::Arc};
+
+use elbus_client::{Address, Client, Inbox};
+use elbus_proto::{ClientName, NameError};
+
+use crate::{
+    announce,
+    config::{Config, ConfigError},
+    core::Core,
+    listener::{ListenError, Listener, SocketOptions},
+    local::{LocalLink, LocalSource},
+    mailbox::Mailbox,
+    peer::{Cut, Peer, Sink},
+    registry::Refusal,
+    socket::Origin,
+    stats::{ClientInfo, Stats},
+};
+
+/// A broker: routes between the clients in this process and those that connect to its listeners.
+///
+/// Cloning is cheap; all clones are the same broker. It runs until [`shutdown`](Self::shutdown), also when every
+/// handle is dropped.
+///
+/// ```
+/// use elbus_broker::{Broker, Config};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let broker = Broker::new(Config::default())?;
+/// let (pump, _) = broker.client("plant.pump")?;
+/// let (_panel, mut inbox) = broker.client("plant.panel")?;
+///
+/// pump.send("plant.panel", "running").await?;
+///
+/// let frame = inbox.recv().await.ok_or("closed")?;
+/// assert_eq!((frame.sender(), &frame.payload()[..]), ("plant.pump", &b"running"[..]));
+/// broker.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Broker {
+    core: Arc<Core>,
+}
+
+impl Broker {
+    /// A broker with this configuration, so far without listeners.
+    ///
+    /// # Errors
+    /// The first field with a value that makes no sense.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.check()?;
+        Ok(Self {
+            core: Core::new(config),
+        })
+    }
+
+    /// Listens at an address and answers where it listens: for TCP port 0, the port the system chose.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let broker = elbus_broker::Broker::new(Default::default())?;
+    /// let address = broker.listen(&"127.0.0.1:0".parse()?).await?;
+    /// println!("listening at {address}");
+    /// # broker.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When a live server listens there already, the path is something else than a socket, or the system refuses.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn listen(&self, address: &Address) -> Result<Address, ListenError> {
+        self.listen_with(address, &SocketOptions::default()).await
+    }
+
+    /// [`listen`](Self::listen), with a say in how the file of a UNIX socket is made.
+    ///
+    /// # Errors
+    /// As `listen`.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn listen_with(
+        &self,
+        address: &Address,
+        options: &SocketOptions,
+    ) -> Result<Address, ListenError> {
+        if self.core.stop.is_cancelled() {
+            return Err(ListenError::ShuttingDown);
+        }
+        let listener = Listener::bind(address, options).await?;
+        let bound = listener.address();
+        self.core.tasks.spawn(listener.run(Arc::clone(&self.core)));
+        Ok(bound)
+    }
+
+    /// Registers a client in this process. It leaves the bus when the last clone of the `Client` is dropped.
+    ///
+    /// # Errors
+    /// When the name is malformed, reserved or taken, or the limit of clients is reached.
+    pub fn client(&self, name: &str) -> Result<(Client, Inbox), RegisterError> {
+        let limits = self.core.config.names;
+        let parsed = ClientName::parse(name.as_bytes(), limits).map_err(|reason| RegisterError::Name {
+            name: name.to_owned(),
+            reason,
+        })?;
+        if parsed.is_reserved() {
+            return Err(RegisterError::Reserved {
+                name: name.to_owned(),
+            });
+        }
+        if self.core.stop.is_cancelled() {
+            return Err(RegisterError::ShuttingDown);
+        }
+        let sink = Sink::Local(Mailbox::new(self.core.config.queue_size));
+        let peer = Peer::new(&self.core, name, Origin::Process, "".into(), sink);
+        self.core
+            .register(&peer)
+            .map_err(|refusal| RegisterError::of(refusal, name, &self.core))?;
+        let link = LocalLink::new(&self.core, &peer);
+        Ok((
+            Client::new(Arc::new(link)),
+            Inbox::new(Box::new(LocalSource::new(&peer))),
+        ))
+    }
+
+    /// The broker's counters.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.core)
+    }
+
+    /// The clients on the bus by name, secondaries left out (their primaries count them as instances).
+    #[must_use]
+    pub fn clients(&self) -> Vec<ClientInfo> {
+        let peers = self.core.registry.all();
+        let primaries = peers.iter().filter(|peer| !peer.is_secondary());
+        let mut clients: Vec<_> = primaries.map(|peer| ClientInfo::of(&self.core, peer)).collect();
+        clients.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        clients
+    }
+
+    /// Disconnects a client and frees its name; what is queued for it is dropped. Answers whether it was there.
+    pub fn disconnect(&self, name: &str) -> bool {
+        let found = self.core.registry.find(name);
+        if let Some(peer) = &found {
+            self.core.cut(peer, Cut::Disconnected);
+        }
+        found.is_some()
+    }
+
+    /// Shuts down without losing what is on its way: stops accepting, tells every client on `.broker/warn`, carries
+    /// out what has arrived, writes what is queued and says goodbye. A client that does not take its frames is given
+    /// up after the configured time-out; then this returns.
+    pub async fn shutdown(&self) {
+        let core = &self.core;
+        core.stop.cancel();
+        announce::shutdown(core);
+        core.enter_reading();
+        core.readers.close();
+        let timeout = core.config.timeout;
+        if tokio::time::timeout(timeout, core.readers.wait()).await.is_err() {
+            tracing::warn!(?timeout, "not everything that had arrived could be carried out");
+        }
+        core.flushing.cancel();
+        for peer in core.registry.all() {
+            if peer.origin == Origin::Process {
+                core.unregister(&peer);
+            }
+        }
+        core.tasks.close();
+        // Writing what is queued and lingering are bounded by the time-out each.
+        if tokio::time::timeout(timeout * 2, core.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some connections did not end in time");
+        }
+        for peer in core.registry.all() {
+            core.cut(&peer, Cut::Shutdown);
+        }
+    }
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").finish_non_exhaustive()
+    }
+}
+
+/// Why a client in this process cannot be registered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// Not a client's name.
+    #[error("{name:?} cannot be registered: {reason}")]
+    Name {
+        /// What was given.
+        name: String,
+        /// What is wrong with it.
+        reason: NameError,
+    },
+    /// The name starts with a dot.
+    #[error("{name:?} cannot be registered: names with a leading dot are the broker's own")]
+    Reserved {
+        /// The name.
+        name: String,
+    },
+    /// Another client has the name.
+    #[error("the name {name:?} is taken")]
+    Taken {
+        /// The name.
+        name: String,
+    },
+    /// A secondary whose primary is not on the bus.
+    #[error("the primary of {name:?} is not registered")]
+    NoPrimary {
+        /// The secondary's name.
+        name: String,
+    },
+    /// A secondary whose primary is not in this process.
+    #[error("the primary of {name:?} is not in this process")]
+    ForeignPrimary {
+        /// The secondary's name.
+        name: String,
+    },
+    /// The limit of clients is reached.
+    #[error("the limit of {limit} clients is reached")]
+    TooManyClients {
+        /// The limit.
+        limit: usize,
+    },
+    /// The broker is shutting down.
+    #[error("the broker is shutting down")]
+    ShuttingDown,
+}
+
+impl RegisterError {
+    fn of(refusal: Refusal, name: &str, core: &Core) -> Self {
+        let name = name.to_owned();
+        match refusal {
+            Refusal::Taken => Self::Taken { name },
+            Refusal::NoPrimary => Self::NoPrimary { name },
+            Refusal::ForeignPrimary => Self::ForeignPrimary { name },
+            Refusal::TooManyClients => Self::TooManyClients {
+                limit: core.config.clients,
+            },
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Every setting and limit of a broker, with its default.
+use std::time::Duration;
+
+use elbus_proto::{NameLimits, TopicLimits};
+
+/// The settings and limits of a broker.
+///
+/// Start from the default and change fields; [`Broker::new`](crate::Broker::new) refuses values that make no sense
+/// and says which.
+///
+/// ```
+/// use elbus_broker::{Broker, Config, ConfigError};
+///
+/// let mut config = Config::default();
+/// config.high_water = 1024 * 1024;
+/// let broker = Broker::new(config)?;
+/// # Ok::<(), ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Queued bytes at which a connection's outbox is full and those who feed it are held back. Default: 8 MiB.
+    pub high_water: usize,
+    /// How long a receiver may take nothing while it is over its high-water mark before it is disconnected.
+    /// Default: 500 ms.
+    pub stall_timeout: Duration,
+    /// Bounds a greeting, an unfinished frame (64 KiB of a large one), the drain of a connection, and how long a
+    /// client in this process waits to send. Default: 5 s.
+    pub timeout: Duration,
+    /// Largest body of a frame in bytes: address, separators and payload. Default: 64 MiB.
+    pub frame_limit: usize,
+    /// How long and deep names and masks may be. Default: 255 bytes, 16 parts.
+    pub names: NameLimits,
+    /// How long and deep topics and filters may be. Default: 1,024 bytes, 32 levels.
+    pub topics: TopicLimits,
+    /// Filters one client may subscribe to and exclude, together. Default: 65,536.
+    pub subscriptions: usize,
+    /// Clients registered at once, secondaries and those in this process included. Default: 65,536.
+    pub clients: usize,
+    /// Connections that have not finished their greeting. Default: 1,024.
+    pub greetings: usize,
+    /// Frames that wait for a client in this process before those who feed it are held back. Default: 8,192.
+    pub queue_size: usize,
+    /// Topics and masks whose receivers a connection remembers. Default: 1,024.
+    pub cached_routes: usize,
+    /// Bytes read from a socket at once; one such buffer a worker thread. Default: 64 KiB.
+    pub read_size: usize,
+    /// How long frames that are not real-time may be held up to gather more. Default: 0, not at all.
+    pub buf_ttl: Duration,
+    /// Whether a connection that registers a taken name takes it over from the connection that has it. A client in
+    /// this process never loses its name so. Default: no.
+    pub force_register: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            high_water: 8 * 1024 * 1024,
+            stall_timeout: Duration::from_millis(500),
+            timeout: Duration::from_secs(5),
+            frame_limit: 64 * 1024 * 1024,
+            names: NameLimits::default(),
+            topics: TopicLimits::default(),
+            subscriptions: 65_536,
+            clients: 65_536,
+            greetings: 1_024,
+            queue_size: 8_192,
+            cached_routes: 1_024,
+            read_size: 64 * 1024,
+            buf_ttl: Duration::ZERO,
+            force_register: false,
+        }
+    }
+}
+
+/// A setting with a value that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} must be {expected}, not {value}")]
+pub struct ConfigError {
+    /// The field of [`Config`].
+    pub field: &'static str,
+    /// What it may be.
+    pub expected: &'static str,
+    /// What it was.
+    pub value: String,
+}
+
+/// A delivery's length is a u32 on the wire and holds a name and a topic beside the payload.
+const LARGEST_FRAME: usize = 1 << 31;
+
+impl Config {
+    /// Checks every field.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let bounds = [
+            ("high_water", self.high_water, 1..=1 << 40, "from 1 byte to 1 TiB"),
+            (
+                "frame_limit",
+                self.frame_limit,
+                1..=LARGEST_FRAME,
+                "from 1 byte to 2 GiB",
+            ),
+            ("names.bytes", self.names.bytes, 1..=65_535, "from 1 to 65,535"),
+            ("names.parts", self.names.parts, 1..=65_535, "from 1 to 65,535"),
+            (
+                "topics.bytes",
+                self.topics.bytes,
+                1..=1 << 20,
+                "from 1 to 1,048,576",
+            ),
+            (
+                "topics.levels",
+                self.topics.levels,
+                1..=1 << 20,
+                "from 1 to 1,048,576",
+            ),
+            (
+                "subscriptions",
+                self.subscriptions,
+                0..=1 << 30,
+                "at most 1,073,741,824",
+            ),
+            ("clients", self.clients, 1..=1 << 30, "from 1 to 1,073,741,824"),
+            ("greetings", self.greetings, 1..=1 << 20, "from 1 to 1,048,576"),
+            (
+                "queue_size",
+                self.queue_size,
+                1..=1 << 30,
+                "from 1 to 1,073,741,824",
+            ),
+            (
+                "cached_routes",
+                self.cached_routes,
+                1..=1 << 20,
+                "from 1 to 1,048,576",
+            ),
+            (
+                "read_size",
+                self.read_size,
+                512..=1 << 24,
+                "from 512 bytes to 16 MiB",
+            ),
+        ];
+        for (field, value, range, expected) in bounds {
+            if !range.contains(&value) {
+                return Err(ConfigError {
+                    field,
+                    expected,
+                    value: value.to_string(),
+                });
+            }
+        }
+        let times = [("stall_timeout", self.stall_timeout), ("timeout", self.timeout)];
+        for (field, value) in times {
+            if value < Duration::from_millis(1) || value > Duration::from_secs(86_400) {
+                let expected = "from 1 ms to 1 day";
+                return Err(ConfigError {
+                    field,
+                    expected,
+                    value: format!("{value:?}"),
+                });
+            }
+        }
+        if self.buf_ttl > Duration::from_secs(1) {
+            let value = format!("{:?}", self.buf_ttl);
+            return Err(ConfigError {
+                field: "buf_ttl",
+                expected: "at most 1 s",
+                value,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! What the sessions of one broker share.
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
+    },
+    time::Instant,
+};
+
+use parking_lot::Mutex;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    announce,
+    config::Config,
+    peer::{Cut, Peer},
+    registry::{Refusal, Registry, Replaced},
+    stats::Totals,
+    subscriptions::Subscriptions,
+};
+
+/// How far the broker is on its way down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Running = 0,
+    /// Nobody new is accepted; sessions read what has arrived.
+    Reading = 1,
+}
+
+/// What the sessions of one broker share.
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) registry: Registry,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) totals: Totals,
+    pub(crate) started: Instant,
+    /// Ends accept loops and greetings.
+    pub(crate) stop: CancellationToken,
+    /// Cancelled when every session has read what had arrived: now they write what they hold and say goodbye.
+    pub(crate) flushing: CancellationToken,
+    /// Accept loops and connections.
+    pub(crate) tasks: TaskTracker,
+    /// Sessions that still read.
+    pub(crate) readers: TaskTracker,
+    /// Held while it is decided who is dead, so that one is cut at a time.
+    pub(crate) verdict: Mutex<()>,
+    pub(crate) greetings: AtomicUsize,
+    phase: AtomicU8,
+    ids: AtomicU64,
+}
+
+impl Core {
+    pub(crate) fn new(config: Config) -> Arc<Self> {
+        Arc::new(Self {
+            registry: Registry::new(config.clients),
+            subscriptions: Subscriptions::new(config.subscriptions),
+            totals: Totals::default(),
+            started: Instant::now(),
+            stop: CancellationToken::new(),
+            flushing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            readers: TaskTracker::new(),
+            verdict: Mutex::new(()),
+            greetings: AtomicUsize::new(0),
+            phase: AtomicU8::new(Phase::Running as u8),
+            ids: AtomicU64::new(1),
+            config,
+        })
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn phase(&self) -> Phase {
+        if self.phase.load(SeqCst) == Phase::Running as u8 {
+            Phase::Running
+        } else {
+            Phase::Reading
+        }
+    }
+
+    /// Has every session read what has arrived, and no more.
+    pub(crate) fn enter_reading(&self) {
+        self.phase.store(Phase::Reading as u8, SeqCst);
+        for peer in self.registry.all() {
+            peer.wake_session();
+        }
+    }
+
+    /// Puts a client on the bus and announces it. Whoever had the name before, if the configuration takes names
+    /// over, is disconnected.
+    pub(crate) fn register(self: &Arc<Self>, peer: &Arc<Peer>) -> Result<(), Refusal> {
+        if let Some(Replaced {
+            peer: old,
+            secondaries,
+        }) = self.registry.register(peer, self.config.force_register)?
+        {
+            tracing::info!(client = %old.name, by = %peer.origin, "name taken over");
+            old.cut(Cut::Replaced);
+            // The name has passed on already, so `unregister` would find nothing to do.
+            self.forget(&old, secondaries);
+        }
+        tracing::debug!(client = %peer.name, from = %peer.origin, "registered");
+        announce::registered(self, peer);
+        Ok(())
+    }
+
+    /// Takes a client off the bus, if it still is on it: its name is free and its subscriptions are gone when this
+    /// returns. What is queued for it is still delivered.
+    pub(crate) fn unregister(self: &Arc<Self>, peer: &Arc<Peer>) {
+        peer.seal();
+        if let Some(secondaries) = self.registry.remove(peer) {
+            self.forget(peer, secondaries);
+        }
+    }
+
+    fn forget(self: &Arc<Self>, peer: &Arc<Peer>, secondaries: Vec<Arc<Peer>>) {
+        self.subscriptions.remove_client(peer.id);
+        self.totals.retire(peer);
+        tracing::debug!(client = %peer.name, "unregistered");
+        announce::unregistered(self, peer);
+        // Secondaries have no secondaries: this is one level deep.
+        for secondary in secondaries {
+            self.cut(&secondary, Cut::PrimaryLeft);
+        }
+    }
+
+    /// Disconnects a client and takes it off the bus.
+    pub(crate) fn cut(self: &Arc<Self>, peer: &Arc<Peer>, why: Cut) {
+        if why == Cut::Stalled {
+            self.totals.count_stalled();
+            let limit = self.config.stall_timeout;
+            let queued = peer.waiting();
+            tracing::warn!(client = %peer.name, ?limit, queued, "took nothing for the stall time-out: disconnected");
+        }
+        peer.cut(why);
+        self.unregister(peer);
+    }
+}

@@ -1,0 +1,300 @@
+//! The link of a client in this process: the same routing as a session's, without a socket.
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use elbus_client::{
+    Error, Frame,
+    link::{Link, Operation, Payload, Source, Submitted},
+};
+use elbus_proto::{Code, Qos, TopicFilter, delivery::Kind};
+use parking_lot::Mutex;
+
+use crate::{
+    core::Core,
+    deliver::{Place, Placed, Run},
+    mailbox::{Mailbox, Posted},
+    peer::{Peer, Sink},
+    route::{Receivers, Routes},
+    subscriptions::Change,
+};
+
+/// The sending half of a client in this process.
+pub(crate) struct LocalLink {
+    core: Arc<Core>,
+    peer: Arc<Peer>,
+    routes: Mutex<Routes>,
+}
+
+/// The receiving half: a view of its mailbox.
+pub(crate) struct LocalSource(Arc<Peer>);
+
+impl LocalLink {
+    pub(crate) fn new(core: &Arc<Core>, peer: &Arc<Peer>) -> Self {
+        Self {
+            core: Arc::clone(core),
+            peer: Arc::clone(peer),
+            routes: Mutex::new(Routes::new(core)),
+        }
+    }
+
+    fn message(&self, target: &str, payload: Payload<'_>, qos: Qos) -> Submitted {
+        let realtime = qos.is_realtime();
+        let mut payload = Some(payload);
+        let mut routes = self.routes.lock();
+        for _ in 0..2 {
+            let peer = match routes.target(target.as_bytes()) {
+                Ok(peer) => peer,
+                Err(code) => return self.refused(code, qos),
+            };
+            let Some(given) = payload.take() else {
+                break;
+            };
+            match self.place_one(peer, given, realtime) {
+                One::Placed => return Submitted::Done(Ok(())),
+                One::Shed => return self.refused(Code::NotDelivered, qos),
+                One::Full(run) => {
+                    let rest = vec![(Arc::clone(peer), 0)];
+                    return Submitted::Later(Box::pin(place_rest(Arc::clone(&self.core), run, rest)));
+                }
+                One::Gone(given) => {
+                    payload = Some(given);
+                    routes.forget(target.as_bytes());
+                }
+            }
+        }
+        self.refused(Code::NotRegistered, qos)
+    }
+
+    fn place_one<'a>(&self, peer: &Arc<Peer>, payload: Payload<'a>, realtime: bool) -> One<'a> {
+        let sender = Arc::clone(&self.peer.name);
+        let Sink::Local(mailbox) = &peer.sink else {
+            let mut run = Run::new(Kind::Message, sender, None);
+            run.push_payload(payload.clone(), realtime, false);
+            let mut touched = Vec::new();
+            return match run.place(peer, None, &mut 0, &mut touched) {
+                Placed::Done | Placed::Shed => {
+                    flush(touched, realtime);
+                    One::Placed
+                }
+                Placed::Full => One::Full(run),
+                Placed::Gone => One::Gone(payload),
+            };
+        };
+        let frame = Frame::new(Kind::Message, realtime, sender, None, payload.into_bytes());
+        post(mailbox, frame)
+    }
+
+    fn fan_out(
+        &self,
+        kind: Kind,
+        receivers: Result<Arc<Receivers>, Code>,
+        payload: Payload<'_>,
+        qos: Qos,
+    ) -> Submitted {
+        let receivers = match receivers {
+            Ok(receivers) => receivers,
+            Err(code) => return self.refused(code, qos),
+        };
+        if receivers.peers.is_empty() {
+            return Submitted::Done(Ok(()));
+        }
+        let realtime = qos.is_realtime();
+        let mut run = Run::new(kind, Arc::clone(&self.peer.name), receivers.topic.clone());
+        run.push_payload(payload, realtime, receivers.local > 0);
+        run.share_among(receivers.peers.len() - receivers.local);
+        let (mut touched, mut rest) = (Vec::new(), Vec::new());
+        for peer in &receivers.peers {
+            if run.place(peer, None, &mut 0, &mut touched) == Placed::Full {
+                rest.push((Arc::clone(peer), 0));
+            }
+        }
+        flush(touched, realtime);
+        if rest.is_empty() {
+            return Submitted::Done(Ok(()));
+        }
+        Submitted::Later(Box::pin(place_rest(Arc::clone(&self.core), run, rest)))
+    }
+
+    fn change(&self, change: Change, filters: &[&str]) -> Submitted {
+        let mut result = Ok(());
+        for filter in filters {
+            let changed = TopicFilter::parse(filter.as_bytes(), self.core.config.topics)
+                .map_err(|reason| Error::Topic {
+                    topic: (*filter).to_owned(),
+                    reason,
+                })
+                .and_then(|parsed| Ok(self.core.subscriptions.change(change, parsed, &self.peer)?));
+            result = result.and(changed);
+        }
+        Submitted::Done(result)
+    }
+
+    /// Without an acknowledgement nobody is told.
+    fn refused(&self, code: Code, qos: Qos) -> Submitted {
+        if qos.is_acknowledged() {
+            return Submitted::Done(Err(code.into()));
+        }
+        self.core.totals.count_ignored();
+        Submitted::Done(Ok(()))
+    }
+
+    fn check_size(&self, address: usize, payload: &Payload<'_>) -> Result<(), Error> {
+        let len = address + 1 + payload.as_slice().len();
+        let limit = self.core.config.frame_limit;
+        self.peer.read.add(1, len as u64);
+        if len > limit {
+            Err(Error::TooLarge { len, limit })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Link for LocalLink {
+    fn name(&self) -> &str {
+        &self.peer.name
+    }
+
+    fn submit(&self, operation: Operation<'_>, qos: Qos) -> Submitted {
+        if self.peer.is_closed() {
+            return Submitted::Done(Err(Error::Closed));
+        }
+        let (address, payload) = match &operation {
+            Operation::Message { target, payload } => (target.len(), payload),
+            Operation::Broadcast { mask, payload } => (mask.len(), payload),
+            Operation::Publish {
+                topic,
+                receiver,
+                payload,
+            } => (topic.len() + receiver.map_or(0, |name| name.len() + 1), payload),
+            _ => (0, &Payload::Borrowed(b"")),
+        };
+        if let Err(error) = self.check_size(address, payload) {
+            return Submitted::Done(Err(error));
+        }
+        match operation {
+            Operation::Message { target, payload } => self.message(target, payload, qos),
+            Operation::Broadcast { mask, payload } => {
+                let receivers = self.routes.lock().mask(mask.as_bytes());
+                self.fan_out(Kind::Broadcast, receivers, payload, qos)
+            }
+            Operation::Publish {
+                topic,
+                receiver: None,
+                payload,
+            } => {
+                let receivers = self.routes.lock().topic(topic.as_bytes());
+                self.fan_out(Kind::Publication, receivers, payload, qos)
+            }
+            Operation::Publish {
+                topic,
+                receiver: Some(receiver),
+                payload,
+            } => {
+                let address = [topic.as_bytes(), b"\0", receiver.as_bytes()].concat();
+                let receivers = self.routes.lock().topic_for(&address);
+                self.fan_out(Kind::Publication, receivers, payload, qos)
+            }
+            Operation::Subscribe(filters) => self.change(Change::Subscribe, filters),
+            Operation::Unsubscribe(filters) => self.change(Change::Unsubscribe, filters),
+            Operation::Exclude(filters) => self.change(Change::Exclude, filters),
+            Operation::Unexclude(filters) => self.change(Change::Unexclude, filters),
+            _ => Submitted::Done(Err(Code::NotSupported.into())),
+        }
+    }
+
+    fn close(&self) {
+        self.core.unregister(&self.peer);
+    }
+}
+
+/// When the last clone of its client is gone, a client leaves the bus.
+impl Drop for LocalLink {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl LocalSource {
+    pub(crate) fn new(peer: &Arc<Peer>) -> Self {
+        Self(Arc::clone(peer))
+    }
+}
+
+impl Source for LocalSource {
+    fn poll_fill(&mut self, cx: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<()> {
+        match &self.0.sink {
+            Sink::Local(mailbox) => mailbox.poll_take(cx, batch),
+            Sink::Socket { .. } => Poll::Ready(()),
+        }
+    }
+}
+
+impl Drop for LocalSource {
+    fn drop(&mut self) {
+        if let Sink::Local(mailbox) = &self.0.sink {
+            mailbox.discard();
+        }
+    }
+}
+
+/// What became of a message for one client.
+enum One<'a> {
+    Placed,
+    Shed,
+    Full(Run),
+    Gone(Payload<'a>),
+}
+
+fn post<'a>(mailbox: &Mailbox, frame: Frame) -> One<'a> {
+    let payload = frame.payload().clone();
+    match mailbox.post(frame, None) {
+        Posted::Done => One::Placed,
+        Posted::Shed => One::Shed,
+        Posted::Full(frame) => One::Full(Run::of_local(frame)),
+        Posted::Closed => One::Gone(Payload::Shared(payload)),
+    }
+}
+
+/// Real-time frames go at once; others when the sending task yields, so that many sends are one write.
+fn flush(touched: Vec<Arc<Peer>>, realtime: bool) {
+    for peer in touched {
+        if realtime {
+            peer.flush_now()
+        } else {
+            peer.flush_soon()
+        }
+    }
+}
+
+/// Waits for those who had no room, at most for the time-out of the configuration.
+async fn place_rest(core: Arc<Core>, mut run: Run, rest: Vec<(Arc<Peer>, usize)>) -> Result<(), Error> {
+    run.share();
+    let timeout = core.config.timeout;
+    tokio::time::timeout(timeout, async {
+        let mut result = Ok(());
+        for (peer, mut taken) in rest {
+            loop {
+                let mut place = Place::new(&peer);
+                place.turn().await;
+                let mut touched = Vec::new();
+                let placed = place.put(&run, &mut taken, &mut touched);
+                flush(touched, true);
+                match placed {
+                    Placed::Full => {}
+                    Placed::Done => break,
+                    Placed::Shed | Placed::Gone => {
+                        result = Err(Code::NotDelivered.into());
+                        break;
+                    }
+                }
+            }
+        }
+        result
+    })
+    .await
+    .unwrap_or(Err(Code::NotDelivered.into()))
+}

@@ -1,0 +1,475 @@
+//! The output buffer of one connection, and who writes it.
+//!
+//! Sessions append frames under a short lock and write inline, without blocking. Whoever writes holds the *writer
+//! token*; only if the socket is full does the holder hand the token, with what is left, to a writer task, which
+//! keeps it until everything is written. On release the holder looks again under the lock, so nothing appended in
+//! the meantime is left behind. This hand-over is model-checked with loom (`tests.rs`).
+//!
+//! ```text
+//! append  ── under the lock: admitted below the high-water mark, in order of arrival when others wait
+//! flush   ── takes the token and the bytes, writes outside the lock, looks again, releases
+//!            └─ socket full: token and rest go to the writer task (crate::writer)
+//! close   ── frees the bytes, wakes everyone who waits; appends are refused from then on
+//! ```
+pub(crate) mod pool;
+mod queue;
+mod room;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io::{self, IoSlice},
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use queue::{MAX_PARTS, SendQueue};
+pub(crate) use room::{Line, Ticket};
+
+use crate::sync::{Mutex, MutexGuard};
+
+/// How often a holder of the token looks again before it hands over: one that kept on would write for others for as
+/// long as they append.
+const INLINE_ROUNDS: usize = 4;
+
+/// Where an outbox writes.
+pub(crate) trait Wire {
+    /// Writes without blocking; `WouldBlock` when nothing fits.
+    fn write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+/// Whether a frame may be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    Granted,
+    /// Over the high-water mark, or others wait in front.
+    Full,
+    /// Closed, or about to: appends are refused.
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Open,
+    /// Refuses appends, still writes what it holds.
+    Sealed,
+    Closed,
+}
+
+/// What became of a flush.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flushed {
+    /// Written, or somebody else is writing.
+    Done,
+    /// The connection is broken.
+    Broken,
+}
+
+/// The bytes that the holder of the writer token has taken out and not yet written.
+#[must_use = "the writer token goes with the batch"]
+pub(crate) struct Batch(SendQueue);
+
+/// Frames and bytes that went to a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) frames: u64,
+    pub(crate) bytes: u64,
+}
+
+/// The output buffer of one connection.
+pub(crate) struct Outbox {
+    state: Mutex<State>,
+}
+
+/// What the lock guards.
+pub(crate) struct State {
+    mark: usize,
+    queue: SendQueue,
+    /// Bytes that the holder of the token has taken and not yet written.
+    in_flight: usize,
+    /// The writer token is out.
+    writing: bool,
+    /// Bytes wait that nobody has taken it upon himself to flush.
+    dirty: bool,
+    /// Some of them are real-time.
+    urgent: bool,
+    /// A held-up flush is on its way.
+    delayed: bool,
+    life: Life,
+    line: Line,
+    /// When the receiver last took something or the outbox went over its mark, whichever is later.
+    clock: Instant,
+    writer: Option<Waker>,
+    drained: Option<Waker>,
+    written: Written,
+}
+
+/// Whether the caller of [`State::append`] has to flush.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Touch {
+    Flush,
+    Nothing,
+}
+
+impl Outbox {
+    /// An empty outbox with this high-water mark in bytes.
+    pub(crate) fn new(mark: usize) -> Self {
+        Self {
+            state: Mutex::new(State {
+                mark,
+                queue: SendQueue::default(),
+                in_flight: 0,
+                writing: false,
+                dirty: false,
+                urgent: false,
+                delayed: false,
+                life: Life::Open,
+                line: Line::default(),
+                clock: Instant::now(),
+                writer: None,
+                drained: None,
+                written: Written::default(),
+            }),
+        }
+    }
+
+    /// Locks the outbox to append to it. Never lock two at once.
+    #[inline]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Writes what waits, unless somebody else is writing; hands over when the socket is full.
+    pub(crate) fn flush(&self, wire: &impl Wire, hand_over: impl FnOnce(Batch)) -> Flushed {
+        let Some(mut batch) = self.lock().take() else {
+            return Flushed::Done;
+        };
+        for _ in 0..INLINE_ROUNDS {
+            match batch.write(wire, usize::MAX, usize::MAX) {
+                Ok(n) => match self.wrote(batch, n) {
+                    Next::Released => return Flushed::Done,
+                    Next::More(more) => batch = more,
+                },
+                Err(WriteError::Full(n)) => {
+                    self.progressed(n);
+                    break;
+                }
+                Err(WriteError::Broken) => {
+                    self.close();
+                    return Flushed::Broken;
+                }
+            }
+        }
+        hand_over(batch);
+        Flushed::Done
+    }
+
+    /// Notes that `n` bytes were written; when the batch is empty, looks again for more and otherwise releases the
+    /// token.
+    pub(crate) fn wrote(&self, batch: Batch, n: usize) -> Next {
+        let mut state = self.lock();
+        state.moved(n);
+        if state.life == Life::Closed {
+            return Next::Released;
+        }
+        if !batch.0.is_empty() {
+            return Next::More(batch);
+        }
+        state.writing = false;
+        match state.take() {
+            Some(more) => {
+                drop(state);
+                batch.0.recycle();
+                Next::More(more)
+            }
+            None => {
+                if let Some(waker) = state.drained.take() {
+                    waker.wake();
+                }
+                drop(state);
+                batch.0.recycle();
+                Next::Released
+            }
+        }
+    }
+
+    /// Notes that `n` bytes were written and the socket is full.
+    pub(crate) fn progressed(&self, n: usize) {
+        self.lock().moved(n);
+    }
+
+    /// Refuses appends from now on; what is queued is still written.
+    pub(crate) fn seal(&self) {
+        let mut state = self.lock();
+        if state.life == Life::Open {
+            state.life = Life::Sealed;
+            state.line.dismiss();
+        }
+    }
+
+    /// Frees what is queued and wakes everyone who waits.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.life = Life::Closed;
+        state.queue.clear();
+        state.line.dismiss();
+        for waker in [state.writer.take(), state.drained.take()].into_iter().flatten() {
+            waker.wake();
+        }
+    }
+
+    /// Ready when the holder of `ticket` may append, or never will.
+    pub(crate) fn poll_room(&self, ticket: &mut Option<Ticket>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.admit(*ticket) != Admission::Full {
+            return Poll::Ready(());
+        }
+        state.line.wait(ticket, cx.waker());
+        Poll::Pending
+    }
+
+    /// Gives a place in the line up; whoever is next gets its turn.
+    pub(crate) fn leave_line(&self, ticket: Ticket) {
+        let mut state = self.lock();
+        state.line.leave(ticket);
+        state.pass_turn();
+    }
+
+    /// Ready when everything is written or nothing will be.
+    pub(crate) fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.life == Life::Closed || state.queued() == 0 {
+            return Poll::Ready(());
+        }
+        state.drained = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Registers the writer task's waker, and says how things stand for it.
+    pub(crate) fn writer_view(&self, waker: &Waker) -> WriterView {
+        let mut state = self.lock();
+        if state.life == Life::Closed {
+            return WriterView::Closed;
+        }
+        if !state.writer.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            state.writer = Some(waker.clone());
+        }
+        if state.is_over() {
+            WriterView::Over
+        } else {
+            WriterView::Below
+        }
+    }
+
+    /// Starts the stall clock anew: the receiver was held back by others until now.
+    pub(crate) fn restart_clock(&self) {
+        self.lock().clock = Instant::now();
+    }
+
+    /// Since when the receiver takes nothing although the outbox is over its mark; `None` below it.
+    pub(crate) fn stalled_since(&self) -> Option<Instant> {
+        let state = self.lock();
+        (state.life != Life::Closed && state.is_over()).then_some(state.clock)
+    }
+
+    /// Whether a frame would be held back.
+    pub(crate) fn is_over(&self) -> bool {
+        self.lock().is_over()
+    }
+}
+
+/// What the writer task has to know before it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WriterView {
+    /// Nothing is left to write, ever.
+    Closed,
+    /// Below the mark: nobody is held back.
+    Below,
+    /// Over the mark: there is a stall to watch for.
+    Over,
+}
+
+/// What the holder of the token does next.
+pub(crate) enum Next {
+    /// The token is released, or the outbox closed.
+    Released,
+    /// Go on with this.
+    More(Batch),
+}
+
+impl State {
+    fn queued(&self) -> usize {
+        self.queue.len() + self.in_flight
+    }
+
+    fn is_over(&self) -> bool {
+        self.queued() >= self.mark
+    }
+
+    /// Whether a frame may be appended now. A frame larger than the mark is admitted when the outbox is below it.
+    #[inline]
+    pub(crate) fn admit(&self, ticket: Option<Ticket>) -> Admission {
+        if self.life != Life::Open {
+            return Admission::Closed;
+        }
+        if self.is_over() || !self.line.is_turn(ticket) {
+            return Admission::Full;
+        }
+        Admission::Granted
+    }
+
+    /// Appends one frame by copying its parts. Admission is the caller's business: acknowledgements and the broker's
+    /// own words are never held back.
+    #[inline]
+    pub(crate) fn append(&mut self, parts: [&[u8]; 3], frames: u64) {
+        let before = self.queued();
+        self.queue.copy(parts);
+        self.count(before, frames);
+    }
+
+    /// Appends a frame whose payload is shared, not copied.
+    pub(crate) fn append_shared(&mut self, head: [&[u8]; 3], payload: Bytes, frames: u64) {
+        let before = self.queued();
+        self.queue.copy(head);
+        self.queue.share(payload);
+        self.count(before, frames);
+    }
+
+    #[inline]
+    fn count(&mut self, before: usize, frames: u64) {
+        let queued = self.queued();
+        self.written.frames += frames;
+        self.written.bytes += (queued - before) as u64;
+        if queued >= self.mark && before < self.mark {
+            self.clock = Instant::now();
+            // The writer task, if there is one, has a stall to watch for now.
+            if let Some(waker) = self.writer.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Leaves the line: the turn is used.
+    pub(crate) fn use_turn(&mut self, ticket: Ticket) {
+        self.line.leave(ticket);
+    }
+
+    /// Ends a run of appends: gives the place in the line up, lets the next one go ahead, and says whether the
+    /// caller has to flush.
+    #[inline]
+    pub(crate) fn settle(&mut self, ticket: Option<Ticket>, realtime: bool) -> Touch {
+        if let Some(ticket) = ticket {
+            self.line.leave(ticket);
+        }
+        self.pass_turn();
+        let touch = !self.dirty || (realtime && !self.urgent);
+        self.dirty = true;
+        self.urgent |= realtime;
+        if touch { Touch::Flush } else { Touch::Nothing }
+    }
+
+    /// Whether a flush may be held up to gather more; if so, the caller sees to a later one.
+    pub(crate) fn may_wait(&mut self) -> Hold {
+        if self.urgent || self.queue.len() >= pool::BLOCK {
+            return Hold::No;
+        }
+        if std::mem::replace(&mut self.delayed, true) {
+            Hold::Already
+        } else {
+            Hold::Yes
+        }
+    }
+
+    /// The held-up flush is here.
+    pub(crate) fn hold_is_over(&mut self) {
+        self.delayed = false;
+    }
+
+    /// Bytes that wait for this client.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queued()
+    }
+
+    /// What went to this client so far.
+    pub(crate) const fn written(&self) -> Written {
+        self.written
+    }
+
+    #[inline]
+    fn pass_turn(&mut self) {
+        if !self.line.is_empty() && !self.is_over() {
+            self.line.wake_first();
+        }
+    }
+
+    fn take(&mut self) -> Option<Batch> {
+        if self.writing || self.life == Life::Closed || self.queue.is_empty() {
+            return None;
+        }
+        self.writing = true;
+        self.dirty = false;
+        self.urgent = false;
+        self.in_flight = self.queue.len();
+        Some(Batch(std::mem::take(&mut self.queue)))
+    }
+
+    fn moved(&mut self, n: usize) {
+        if n == 0 {
+            return;
+        }
+        if self.is_over() {
+            self.clock = Instant::now();
+        }
+        self.in_flight -= n;
+        self.pass_turn();
+    }
+}
+
+/// Whether a flush is held up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// Flush now.
+    No,
+    /// Held up: see to a later flush.
+    Yes,
+    /// Held up, and a later flush is on its way.
+    Already,
+}
+
+/// Why a batch was not written to its end.
+pub(crate) enum WriteError {
+    /// The socket is full after this many bytes.
+    Full(usize),
+    /// The connection is broken.
+    Broken,
+}
+
+impl Batch {
+    /// Writes until the batch is empty, `budget` bytes are written or the socket is full, at most `piece` bytes a
+    /// call to the system; answers how many bytes went out.
+    pub(crate) fn write(
+        &mut self,
+        wire: &impl Wire,
+        piece: usize,
+        budget: usize,
+    ) -> Result<usize, WriteError> {
+        let mut total = 0;
+        while !self.0.is_empty() && total < budget {
+            let mut parts = [IoSlice::new(&[]); MAX_PARTS];
+            let filled = self.0.front(&mut parts, piece);
+            match wire.write(&parts[..filled]) {
+                Ok(n) => {
+                    self.0.advance(n);
+                    total += n;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(WriteError::Full(total));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(WriteError::Broken),
+            }
+        }
+        Ok(total)
+    }
+}

@@ -1,0 +1,170 @@
+//! Finding the receivers of a frame, and remembering them: the steady state takes no registry lock.
+use std::sync::Arc;
+
+use elbus_proto::{
+    BROKER_TOPIC_ROOT, ClientName, Code, NameLimits, NameMask, Topic, TopicLimits, request::addressed,
+};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use crate::{core::Core, peer::Peer, peer::Sink, subscriptions::Version};
+
+type Remembered<V> = HashMap<Box<[u8]>, V, RandomState>;
+
+/// What one sender remembers about targets, topics and masks; each map is bounded by the same limit.
+pub(crate) struct Routes {
+    core: Arc<Core>,
+    targets: Remembered<Arc<Peer>>,
+    topics: Remembered<Arc<Receivers>>,
+    masks: Remembered<Arc<Receivers>>,
+}
+
+/// The receivers of a topic or a mask.
+pub(crate) struct Receivers {
+    pub(crate) peers: Vec<Arc<Peer>>,
+    /// How many of them are in this process.
+    pub(crate) local: usize,
+    /// The topic, shared by the frames that receivers in this process get.
+    pub(crate) topic: Option<Arc<str>>,
+    fresh: Fresh,
+}
+
+/// For how long receivers are valid.
+#[derive(PartialEq, Eq)]
+enum Fresh {
+    Topic(Version),
+    Names(u64),
+}
+
+impl Receivers {
+    fn new(peers: Vec<Arc<Peer>>, topic: Option<&str>, fresh: Fresh) -> Arc<Self> {
+        let local = peers
+            .iter()
+            .filter(|peer| matches!(peer.sink, Sink::Local(_)))
+            .count();
+        Arc::new(Self {
+            peers,
+            local,
+            topic: topic.map(Arc::from),
+            fresh,
+        })
+    }
+}
+
+impl Routes {
+    pub(crate) fn new(core: &Arc<Core>) -> Self {
+        let (targets, topics, masks) = (
+            Remembered::default(),
+            Remembered::default(),
+            Remembered::default(),
+        );
+        Self {
+            core: Arc::clone(core),
+            targets,
+            topics,
+            masks,
+        }
+    }
+
+    /// The client of this name.
+    #[inline]
+    pub(crate) fn target(&mut self, name: &[u8]) -> Result<&Arc<Peer>, Code> {
+        // Looked up twice on a hit because a borrow that is returned cannot end before the miss is handled.
+        if !self.targets.contains_key(name) {
+            let peer = find(&self.core, name)?;
+            remember(&mut self.targets, self.core.config.cached_routes, name, peer);
+        }
+        self.targets.get(name).ok_or(Code::NotRegistered)
+    }
+
+    /// Forgets a target that turned out to be gone.
+    pub(crate) fn forget(&mut self, name: &[u8]) {
+        self.targets.remove(name);
+    }
+
+    /// Who receives a publication to `topic`.
+    pub(crate) fn topic(&mut self, topic: &[u8]) -> Result<Arc<Receivers>, Code> {
+        if let Some(known) = self.topics.get(topic)
+            && known.fresh == Fresh::Topic(self.core.subscriptions.version(topic))
+        {
+            return Ok(Arc::clone(known));
+        }
+        let parsed = publishable(topic, self.core.config.topics)?;
+        let (peers, version) = self.core.subscriptions.receivers(parsed);
+        let found = Receivers::new(peers, Some(parsed.as_str()), Fresh::Topic(version));
+        remember(
+            &mut self.topics,
+            self.core.config.cached_routes,
+            topic,
+            Arc::clone(&found),
+        );
+        Ok(found)
+    }
+
+    /// Who of the subscribers of a topic has `receiver` as its primary name; `address` is topic `00` receiver.
+    pub(crate) fn topic_for(&mut self, address: &[u8]) -> Result<Arc<Receivers>, Code> {
+        let (topic, receiver) = addressed(address).ok_or(Code::Data)?;
+        if let Some(known) = self.topics.get(address)
+            && known.fresh == Fresh::Topic(self.core.subscriptions.version(topic))
+        {
+            return Ok(Arc::clone(known));
+        }
+        let parsed = publishable(topic, self.core.config.topics)?;
+        let receiver = name(receiver, self.core.config.names)?;
+        let (mut peers, version) = self.core.subscriptions.receivers(parsed);
+        peers.retain(|peer| peer.primary() == receiver.as_str());
+        let found = Receivers::new(peers, Some(parsed.as_str()), Fresh::Topic(version));
+        remember(
+            &mut self.topics,
+            self.core.config.cached_routes,
+            address,
+            Arc::clone(&found),
+        );
+        Ok(found)
+    }
+
+    /// The clients that a mask stands for.
+    pub(crate) fn mask(&mut self, mask: &[u8]) -> Result<Arc<Receivers>, Code> {
+        let epoch = self.core.registry.epoch();
+        if let Some(known) = self.masks.get(mask)
+            && known.fresh == Fresh::Names(epoch)
+        {
+            return Ok(Arc::clone(known));
+        }
+        let parsed = NameMask::parse(mask, self.core.config.names).map_err(|_| Code::Data)?;
+        let found = Receivers::new(self.core.registry.matching(parsed), None, Fresh::Names(epoch));
+        remember(
+            &mut self.masks,
+            self.core.config.cached_routes,
+            mask,
+            Arc::clone(&found),
+        );
+        Ok(found)
+    }
+}
+
+fn find(core: &Core, target: &[u8]) -> Result<Arc<Peer>, Code> {
+    let target = name(target, core.config.names)?;
+    core.registry.find(target.as_str()).ok_or(Code::NotRegistered)
+}
+
+fn name(bytes: &[u8], limits: NameLimits) -> Result<ClientName<'_>, Code> {
+    ClientName::parse(bytes, limits).map_err(|_| Code::Data)
+}
+
+/// A topic that clients may publish to: well-formed, and not the broker's own.
+fn publishable(bytes: &[u8], limits: TopicLimits) -> Result<Topic<'_>, Code> {
+    let topic = Topic::parse(bytes, limits).map_err(|_| Code::Data)?;
+    if topic.levels().next() == Some(BROKER_TOPIC_ROOT) {
+        return Err(Code::Access);
+    }
+    Ok(topic)
+}
+
+/// A full map is emptied: what is in use comes back with its next frame.
+fn remember<V>(map: &mut Remembered<V>, limit: usize, key: &[u8], value: V) {
+    if map.len() >= limit {
+        map.clear();
+    }
+    map.insert(key.into(), value);
+}

@@ -1,0 +1,84 @@
+//! A session that is held back because someone it sends to is full.
+//!
+//! While it waits it still notices that its own client hangs up (its name is free at once, what it had sent is still
+//! delivered) and that the broker takes the client off the bus.
+use std::{pin::pin, sync::Arc, task::Poll};
+
+use super::{End, Session, router::Held};
+use crate::{
+    deliver::{Fan, Place, Placed},
+    peer::{Peer, Sink},
+};
+
+impl Session {
+    /// Waits until the session can go on.
+    pub(super) async fn wait(&mut self, held: Held) -> Result<(), End> {
+        self.flush_touched().await;
+        match held {
+            Held::Target(target) => {
+                let place = self.turn(&target).await?;
+                self.router.place = Some(place);
+            }
+            Held::Own => {
+                let own = Arc::clone(&self.peer);
+                let mut place = self.turn(&own).await?;
+                // Full again, by others who stood in line: the next step comes back here.
+                let _ = self.router.finish(Some(&mut place));
+            }
+            Held::Fan(fan) => self.wait_for_fan(*fan).await?,
+        }
+        Ok(())
+    }
+
+    /// Everyone who has room has the run; now the others, one after the other.
+    async fn wait_for_fan(&mut self, fan: Fan) -> Result<(), End> {
+        let Fan { mut run, rest, acks } = fan;
+        run.share();
+        for (peer, mut taken) in rest {
+            loop {
+                let mut place = self.turn(&peer).await?;
+                let placed = self.router.place_rest(&run, &mut place, &mut taken);
+                self.flush_touched().await;
+                if placed != Placed::Full {
+                    break;
+                }
+            }
+        }
+        self.router.add_acks(&acks);
+        Ok(())
+    }
+
+    async fn flush_touched(&mut self) {
+        // Acknowledgements that have no room stay for the next step.
+        while let Ok(false) = self.router.finish(None) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits for a turn with a full receiver.
+    async fn turn(&self, target: &Arc<Peer>) -> Result<Place, End> {
+        let Sink::Socket { socket, .. } = &self.peer.sink else {
+            return Err(End::Broken);
+        };
+        let _held = self.peer.hold_on(target);
+        let mut place = Place::new(target);
+        {
+            let mut turn = pin!(place.turn());
+            let mut hung_up = pin!(socket.hung_up());
+            let mut here = true;
+            std::future::poll_fn(|cx| {
+                self.peer.watch(cx.waker());
+                if self.peer.cut_because().is_some() {
+                    return Poll::Ready(Err(End::Cut));
+                }
+                if here && hung_up.as_mut().poll(cx).is_ready() {
+                    here = false;
+                    self.core.unregister(&self.peer);
+                }
+                turn.as_mut().poll(cx).map(Ok)
+            })
+            .await?;
+        }
+        Ok(place)
+    }
+}

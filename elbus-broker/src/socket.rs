@@ -1,0 +1,193 @@
+//! A connected stream socket: readiness from tokio, reads and writes straight to the system.
+use std::{
+    fmt, io,
+    io::IoSlice,
+    net::IpAddr,
+    os::fd::{AsFd, BorrowedFd},
+    task::{Context, Poll},
+};
+
+use rustix::{
+    buffer::spare_capacity,
+    net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown},
+};
+use tokio::{
+    io::{Interest, Ready},
+    net::{TcpStream, UnixStream},
+};
+
+use crate::outbox::Wire;
+
+/// Where a client comes from: what a secondary must share with its primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// In this process.
+    Process,
+    /// A UNIX socket, and the user on its other end.
+    Unix { uid: u32 },
+    /// TCP, and the host on its other end.
+    Tcp { host: IpAddr, port: u16 },
+}
+
+impl Origin {
+    /// Whether two clients come from the same process, user or host.
+    pub(crate) fn is_same_peer(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Process, Self::Process) => true,
+            (Self::Unix { uid: a }, Self::Unix { uid: b }) => a == b,
+            (Self::Tcp { host: a, .. }, Self::Tcp { host: b, .. }) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process => f.write_str("this process"),
+            Self::Unix { uid } => write!(f, "uid {uid}"),
+            Self::Tcp {
+                host: IpAddr::V6(host),
+                port,
+            } => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+/// A connected stream socket.
+pub(crate) enum Socket {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Socket {
+    /// Ready when there is something to read, or the other side is gone.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Unix(socket) => socket.poll_read_ready(cx),
+            Self::Tcp(socket) => socket.poll_read_ready(cx),
+        }
+    }
+
+    /// Ready when there may be room to write. One task at a time may wait for it.
+    pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Unix(socket) => socket.poll_write_ready(cx),
+            Self::Tcp(socket) => socket.poll_write_ready(cx),
+        }
+    }
+
+    /// Reads without blocking; with `regardless`, whatever the reactor believes.
+    ///
+    /// A read that does not fill the buffer has emptied the socket, so readiness is taken back at once: that spares
+    /// the next wait a system call that would only say `WouldBlock`.
+    pub(crate) fn try_read(&self, buffer: &mut [u8], regardless: bool) -> io::Result<usize> {
+        let room = buffer.len();
+        self.read(room, regardless, || {
+            Ok(rustix::net::recv(self, buffer, RecvFlags::DONTWAIT)?.0)
+        })
+    }
+
+    /// Reads as [`try_read`](Self::try_read) does, into the spare capacity of `buffer`.
+    pub(crate) fn try_read_spare(&self, buffer: &mut Vec<u8>, regardless: bool) -> io::Result<usize> {
+        let room = buffer.capacity() - buffer.len();
+        self.read(room, regardless, || {
+            Ok(rustix::net::recv(self, spare_capacity(buffer), RecvFlags::DONTWAIT)?.0)
+        })
+    }
+
+    fn read(
+        &self,
+        room: usize,
+        regardless: bool,
+        recv: impl FnOnce() -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if regardless {
+            return recv();
+        }
+        let mut read = None;
+        let outcome = self.try_io(Interest::READABLE, || {
+            let n = recv()?;
+            read = Some(n);
+            if n > 0 && n < room {
+                Err(io::ErrorKind::WouldBlock.into())
+            } else {
+                Ok(())
+            }
+        });
+        match (read, outcome) {
+            (Some(n), _) => Ok(n),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Writes what the writer task holds: a full socket takes readiness back, so that waiting for it waits.
+    pub(crate) fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.try_io(Interest::WRITABLE, || self.write(parts))
+    }
+
+    /// Says that nothing more will be written.
+    pub(crate) fn shutdown_write(&self) {
+        // The other side may be gone already: then there is nobody to tell.
+        let _ = rustix::net::shutdown(self, Shutdown::Write);
+    }
+
+    /// Waits until the other side has closed its writing half.
+    pub(crate) async fn hung_up(&self) {
+        loop {
+            // The mask of PRIORITY holds "read closed", but not "readable".
+            let ready = match self {
+                Self::Unix(socket) => socket.ready(Interest::PRIORITY).await,
+                Self::Tcp(socket) => socket.ready(Interest::PRIORITY).await,
+            };
+            match ready {
+                Ok(ready) if !ready.is_read_closed() => {
+                    // Urgent TCP data, which the protocol does not use. Take the flag back and wait on.
+                    let _ = self.try_io(Interest::PRIORITY, || {
+                        Err::<(), _>(io::ErrorKind::WouldBlock.into())
+                    });
+                }
+                Ok(Ready { .. }) | Err(_) => return,
+            }
+        }
+    }
+
+    fn try_io<R>(&self, interest: Interest, call: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        match self {
+            Self::Unix(socket) => socket.try_io(interest, call),
+            Self::Tcp(socket) => socket.try_io(interest, call),
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(socket) => socket.as_fd(),
+            Self::Tcp(socket) => socket.as_fd(),
+        }
+    }
+}
+
+/// Asks the system itself, whatever the reactor believes: a UNIX socket is reported writable only when three
+/// quarters of its buffer are free, but takes a write as soon as anything is.
+impl Wire for Socket {
+    fn write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        Ok(match parts {
+            [part] => rustix::net::send(self, part, flags)?,
+            parts => rustix::net::sendmsg(self, parts, &mut SendAncillaryBuffer::default(), flags)?,
+        })
+    }
+}
+
+/// A socket as the writer task writes to it: see [`Socket::try_write`].
+pub(crate) struct Waited<'a>(pub(crate) &'a Socket);
+
+impl Wire for Waited<'_> {
+    fn write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write(parts)
+    }
+}

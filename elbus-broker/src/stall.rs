@@ -1,0 +1,44 @@
+//! Which receiver is dead: one that takes nothing for the stall time-out although its outbox is over its mark.
+//!
+//! A client that the broker itself does not read from, because someone it sends to is full, may have stopped reading
+//! for that reason alone: it is not taken for dead. When such clients stand in a ring, each waiting for the next,
+//! nobody would ever move, so the one that has taken nothing for the longest is cut.
+use std::{sync::Arc, time::Instant};
+
+use crate::peer::{Cut, Peer};
+
+/// Disconnects `peer` if it is dead. Called by its writer task when a write moved nothing.
+pub(crate) fn check(peer: &Arc<Peer>) {
+    // One verdict at a time, so that of a ring only one member is cut: its end releases the others.
+    let _verdict = peer.core.verdict.lock();
+    let Some(since) = peer.outbox().and_then(|outbox| outbox.stalled_since()) else {
+        return;
+    };
+    if since.elapsed() < peer.core.config.stall_timeout {
+        return;
+    }
+    if is_to_blame(peer, since) {
+        peer.core.cut(peer, Cut::Stalled);
+    }
+}
+
+/// Whether `peer`, stalled since then, waits for nobody, or for longest in a ring.
+fn is_to_blame(peer: &Arc<Peer>, since: Instant) -> bool {
+    let mut next = peer.held_on();
+    let mut seen = vec![peer.id];
+    while let Some(other) = next {
+        if other.id == peer.id {
+            return true;
+        }
+        if seen.contains(&other.id) {
+            return false;
+        }
+        let other_since = other.outbox().and_then(|outbox| outbox.stalled_since());
+        if other_since.is_some_and(|other_since| (other_since, other.id) < (since, peer.id)) {
+            return false;
+        }
+        seen.push(other.id);
+        next = other.held_on();
+    }
+    seen.len() == 1
+}

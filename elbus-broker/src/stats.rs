@@ -1,0 +1,163 @@
+//! What the broker counts.
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+
+use crate::{core::Core, peer::Peer, socket::Origin};
+
+/// Counters of the whole broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// How long the broker has been running.
+    pub uptime: Duration,
+    /// Clients on the bus.
+    pub clients: usize,
+    /// Filters subscribed to, over all clients.
+    pub subscriptions: usize,
+    /// Filters excluded, over all clients.
+    pub exclusions: usize,
+    /// Frames that clients sent.
+    pub r_frames: u64,
+    /// Bytes of them, headers included.
+    pub r_bytes: u64,
+    /// Frames that went to clients.
+    pub w_frames: u64,
+    /// Bytes of them, headers included on sockets.
+    pub w_bytes: u64,
+    /// Frames that were well-formed but could not be carried out, and did not ask to be acknowledged.
+    pub ignored: u64,
+    /// Frames shed because a client in this process did not read.
+    pub shed: u64,
+    /// Announcements not delivered because their receiver was full.
+    pub unannounced: u64,
+    /// Clients disconnected because they took nothing for the stall time-out.
+    pub stalled: u64,
+}
+
+/// One client of the bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientInfo {
+    /// Its name.
+    pub name: String,
+    /// How it is connected.
+    pub kind: ClientKind,
+    /// The other end: a user or an address; `None` for a client in this process.
+    pub source: Option<String>,
+    /// The listener it came in on; `None` for a client in this process.
+    pub port: Option<String>,
+    /// Frames it sent.
+    pub r_frames: u64,
+    /// Bytes of them, headers included.
+    pub r_bytes: u64,
+    /// Frames that went to it.
+    pub w_frames: u64,
+    /// Bytes of them, headers included on sockets.
+    pub w_bytes: u64,
+    /// What waits for it: bytes on a socket, frames in this process.
+    pub queue: usize,
+    /// Secondaries plus one.
+    pub instances: usize,
+}
+
+/// How a client is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClientKind {
+    /// In the broker's process.
+    Internal,
+    /// Over a UNIX socket.
+    LocalIpc,
+    /// Over TCP.
+    Tcp,
+}
+
+/// What is counted beside the clients' own counters, and what clients that left had counted.
+#[derive(Default)]
+pub(crate) struct Totals {
+    retired: Mutex<Stats>,
+    ignored: AtomicU64,
+    unannounced: AtomicU64,
+    stalled: AtomicU64,
+}
+
+impl Totals {
+    pub(crate) fn count_ignored(&self) {
+        self.ignored.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_unannounced(&self) {
+        self.unannounced.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_stalled(&self) {
+        self.stalled.fetch_add(1, Relaxed);
+    }
+
+    /// Keeps the counters of a client that leaves.
+    pub(crate) fn retire(&self, peer: &Peer) {
+        self.retired.lock().add(peer);
+    }
+}
+
+impl Stats {
+    /// The counters of a broker now.
+    pub(crate) fn of(core: &Core) -> Self {
+        let peers = core.registry.all();
+        let (subscriptions, exclusions) = core.subscriptions.count();
+        let mut stats = Self {
+            uptime: core.started.elapsed(),
+            clients: peers.len(),
+            subscriptions,
+            exclusions,
+            ignored: core.totals.ignored.load(Relaxed),
+            unannounced: core.totals.unannounced.load(Relaxed),
+            stalled: core.totals.stalled.load(Relaxed),
+            ..*core.totals.retired.lock()
+        };
+        for peer in peers {
+            stats.add(&peer);
+        }
+        stats
+    }
+
+    fn add(&mut self, peer: &Peer) {
+        let (read, written) = (peer.read.totals(), peer.written());
+        self.r_frames += read.frames;
+        self.r_bytes += read.bytes;
+        self.w_frames += written.frames;
+        self.w_bytes += written.bytes;
+        self.shed += peer.shed();
+    }
+}
+
+impl ClientInfo {
+    pub(crate) fn of(core: &Core, peer: &Arc<Peer>) -> Self {
+        let (read, written) = (peer.read.totals(), peer.written());
+        let kind = match peer.origin {
+            Origin::Process => ClientKind::Internal,
+            Origin::Unix { .. } => ClientKind::LocalIpc,
+            Origin::Tcp { .. } => ClientKind::Tcp,
+        };
+        let outside = kind != ClientKind::Internal;
+        Self {
+            name: peer.name.to_string(),
+            kind,
+            source: outside.then(|| peer.origin.to_string()),
+            port: outside.then(|| peer.port.to_string()),
+            r_frames: read.frames,
+            r_bytes: read.bytes,
+            w_frames: written.frames,
+            w_bytes: written.bytes,
+            queue: peer.waiting(),
+            instances: core.registry.secondaries(&peer.name) + 1,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The command line.
+use std::{path::PathBuf, time::Duration};
+
+use clap::Parser;
+use elbus_broker::{Address, Config, SocketOptions};
+
+/// Runs the elbus message bus.
+///
+/// Without arguments it listens at $ELBUS_ADDRESS, else at a socket in a private directory of the user
+/// ($XDG_RUNTIME_DIR/elbus, else /tmp/elbus-UID), and prints where.
+#[derive(Debug, Parser)]
+#[command(version, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// Where to listen; may be given several times: /path, name.sock, unix:///path, host:port, tcp://host:port.
+    #[arg(short = 'B', long, value_name = "ADDRESS")]
+    pub(crate) bind: Vec<Address>,
+
+    /// Write the process id to this file; it is removed at the end.
+    #[arg(short = 'P', long, value_name = "PATH")]
+    pub(crate) pid_file: Option<PathBuf>,
+
+    /// Run in the background; the log goes to syslog. Returns when the bus is up.
+    #[arg(short = 'D', long)]
+    pub(crate) daemon: bool,
+
+    /// Set by -D for the process in the background.
+    #[arg(long, hide = true)]
+    pub(crate) in_background: bool,
+
+    /// Worker threads [default: the number of cores].
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+
+    /// Seconds for a greeting, an unfinished frame, and the drain of a connection.
+    #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    timeout: Duration,
+
+    /// Seconds that a receiver may take nothing, its outbox full, before it is disconnected.
+    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds)]
+    stall_timeout: Duration,
+
+    /// Bytes read from a socket at once; one such buffer a worker.
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
+    buf_size: usize,
+
+    /// Microseconds that frames which are not real-time may be held up to gather more.
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 0)]
+    buf_ttl: u64,
+
+    /// Frames that wait for a client in this process before its senders are held back.
+    #[arg(long, value_name = "FRAMES", default_value_t = 8_192)]
+    queue_size: usize,
+
+    /// Bytes that wait for a connection before its senders are held back.
+    #[arg(long, value_name = "BYTES", default_value_t = 8 * 1024 * 1024)]
+    high_water: usize,
+
+    /// Largest body of a frame in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * 1024)]
+    frame_limit: usize,
+
+    /// Longest client name in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 255)]
+    name_length: usize,
+
+    /// Most parts of a client name.
+    #[arg(long, value_name = "PARTS", default_value_t = 16)]
+    name_parts: usize,
+
+    /// Longest topic in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 1_024)]
+    topic_length: usize,
+
+    /// Most levels of a topic.
+    #[arg(long, value_name = "LEVELS", default_value_t = 32)]
+    topic_levels: usize,
+
+    /// Filters that one client may subscribe to and exclude.
+    #[arg(long, value_name = "FILTERS", default_value_t = 65_536)]
+    subscriptions: usize,
+
+    /// Clients on the bus.
+    #[arg(long, value_name = "CLIENTS", default_value_t = 65_536)]
+    clients: usize,
+
+    /// Connections that have not finished their greeting.
+    #[arg(long, value_name = "CONNECTIONS", default_value_t = 1_024)]
+    greetings: usize,
+
+    /// Topics and masks whose receivers a connection remembers.
+    #[arg(long, value_name = "ROUTES", default_value_t = 1_024)]
+    cached_routes: usize,
+
+    /// Let a connection take a registered name over from the connection that has it.
+    #[arg(long)]
+    force_register: bool,
+
+    /// Permission bits of a UNIX socket, in octal.
+    #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode)]
+    socket_mode: u32,
+
+    /// Owner of a UNIX socket: a user's name or number [default: whoever runs the server].
+    #[arg(long, value_name = "USER", value_parser = user)]
+    socket_owner: Option<u32>,
+
+    /// Group of a UNIX socket: a group's name or number.
+    #[arg(long, value_name = "GROUP", value_parser = group)]
+    socket_group: Option<u32>,
+
+    /// Log more: every client that comes and goes.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+
+    /// Log to syslog instead of the standard error.
+    #[arg(long)]
+    pub(crate) log_syslog: bool,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  elbus-server                                   at the default address
+  elbus-server -B /run/bus.sock -B 0.0.0.0:7777  a UNIX socket and TCP
+  elbus-server -D -P /run/elbus.pid              in the background
+
+Ctrl-C or SIGTERM: what has arrived is delivered, then the server ends with exit code 0. A second signal ends it at
+once. Exit code 1: it could not run, 2: wrong arguments.";
+
+impl Args {
+    /// The broker's configuration.
+    pub(crate) fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.high_water = self.high_water;
+        config.stall_timeout = self.stall_timeout;
+        config.timeout = self.timeout;
+        config.frame_limit = self.frame_limit;
+        config.names.bytes = self.name_length;
+        config.names.parts = self.name_parts;
+        config.topics.bytes = self.topic_length;
+        config.topics.levels = self.topic_levels;
+        config.subscriptions = self.subscriptions;
+        config.clients = self.clients;
+        config.greetings = self.greetings;
+        config.queue_size = self.queue_size;
+        config.cached_routes = self.cached_routes;
+        config.read_size = self.buf_size;
+        config.buf_ttl = Duration::from_micros(self.buf_ttl);
+        config.force_register = self.force_register;
+        config
+    }
+
+    /// How the files of UNIX sockets are made.
+    pub(crate) fn socket_options(&self) -> SocketOptions {
+        let mut options = SocketOptions::default();
+        options.mode = self.socket_mode;
+        options.owner = self.socket_owner;
+        options.group = self.socket_group;
+        options
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "expected a number of seconds, such as 5 or 0.5".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("expected permission bits in octal, such as 660".to_owned()),
+    }
+}
+
+fn user(text: &str) -> Result<u32, String> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    match nix::unistd::User::from_name(text) {
+        Ok(Some(user)) => Ok(user.uid.as_raw()),
+        Ok(None) => Err("no such user".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn group(text: &str) -> Result<u32, String> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    match nix::unistd::Group::from_name(text) {
+        Ok(Some(group)) => Ok(group.gid.as_raw()),
+        Ok(None) => Err("no such group".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_flags_default_to_the_defaults_of_the_broker() {
+        let args = Args::parse_from(["elbus-server"]);
+        assert_eq!(args.config(), Config::default());
+        assert_eq!(args.socket_options(), SocketOptions::default());
+    }
+}

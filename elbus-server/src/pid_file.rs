@@ -1,0 +1,61 @@
+//! The file that holds the process id while the server runs.
+use std::{
+    fs, io,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use rustix::process::{Pid, test_kill_process};
+
+/// Why the file cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PidFileError {
+    #[error("{path:?} says that process {pid} runs this server already")]
+    Running { path: PathBuf, pid: i32 },
+    #[error("the process id cannot be written to {path:?}: {source}")]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// A written file; removed when dropped.
+pub(crate) struct PidFile(PathBuf);
+
+impl PidFile {
+    /// Writes the file. One that names a process which is gone is replaced.
+    pub(crate) fn write(path: &Path) -> Result<Self, PidFileError> {
+        let failed = |source| PidFileError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        if let Ok(text) = fs::read_to_string(path) {
+            let pid = text
+                .trim()
+                .parse()
+                .ok()
+                .filter(|&pid| pid != std::process::id().cast_signed());
+            if let Some(pid) = pid
+                && Pid::from_raw(pid).is_some_and(|pid| test_kill_process(pid).is_ok())
+            {
+                return Err(PidFileError::Running {
+                    path: path.to_owned(),
+                    pid,
+                });
+            }
+            fs::remove_file(path).map_err(failed)?;
+        }
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .map_err(failed)?;
+        writeln!(file, "{}", std::process::id()).map_err(failed)?;
+        Ok(Self(path.to_owned()))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0) {
+            tracing::warn!(path = %self.0.display(), %error, "the file with the process id cannot be removed");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Running the broker until a signal ends it.
+use std::io;
+
+use elbus_broker::{Address, Broker, ConfigError, ListenError};
+use elbus_client::default_address::{DefaultAddressError, create_default_address};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{
+    args::Args,
+    daemon, limits, log,
+    pid_file::{PidFile, PidFileError},
+};
+
+/// Why the server cannot run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServerError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error(transparent)]
+    DefaultAddress(#[from] DefaultAddressError),
+    #[error(transparent)]
+    PidFile(#[from] PidFileError),
+    #[error("the process in the background cannot be started: {0}")]
+    Background(io::Error),
+    #[error("{0}")]
+    BackgroundFailed(String),
+    #[error("syslog is in use by another part of this process")]
+    SyslogTaken,
+    #[error("the runtime cannot be started: {0}")]
+    Runtime(io::Error),
+    #[error("ended by a second signal before everything was delivered")]
+    EndedAtOnce,
+}
+
+/// Runs the server in this process.
+pub(crate) fn run(args: &Args) -> Result<(), ServerError> {
+    if args.in_background {
+        daemon::leave_terminal().map_err(ServerError::Background)?;
+    }
+    log::start(args)?;
+    limits::raise_open_files();
+    let broker = Broker::new(args.config())?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(workers) = args.workers {
+        runtime.worker_threads(workers.into());
+    }
+    let runtime = runtime.enable_all().build().map_err(ServerError::Runtime)?;
+    let outcome = runtime.block_on(serve(args, &broker));
+    // Whatever still runs is given up: everything that could be delivered has been.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(args: &Args, broker: &Broker) -> Result<(), ServerError> {
+    let mut signals = Signals::new().map_err(ServerError::Runtime)?;
+    let addresses = match &args.bind[..] {
+        [] => vec![create_default_address()?],
+        given => given.to_vec(),
+    };
+    let _pid_file = args.pid_file.as_deref().map(PidFile::write).transpose()?;
+    let mut bound = Vec::new();
+    for address in &addresses {
+        match broker.listen_with(address, &args.socket_options()).await {
+            Ok(address) => bound.push(address),
+            Err(error) => {
+                broker.shutdown().await;
+                return Err(error.into());
+            }
+        }
+    }
+    introduce(&bound);
+    if args.in_background {
+        daemon::say_up().map_err(ServerError::Background)?;
+    }
+    let signal = signals.next().await;
+    tracing::info!(signal, "shutting down: what has arrived is delivered first");
+    tokio::select! {
+        () = broker.shutdown() => {
+            tracing::info!("shut down");
+            Ok(())
+        }
+        _ = signals.next() => Err(ServerError::EndedAtOnce),
+    }
+}
+
+/// Says where the bus is and how to talk to it.
+fn introduce(bound: &[Address]) {
+    println!("elbus-server {} listens at", env!("CARGO_PKG_VERSION"));
+    for address in bound {
+        println!("  {address}");
+    }
+    if let Some(address) = bound.first() {
+        println!("Talk to it from Python (pip install elbus):");
+        println!("  import elbus.client");
+        println!("  bus = elbus.client.Client('{address}', 'my.name')");
+        println!("  bus.connect()");
+        println!("Ctrl-C ends it; --help tells more.");
+    }
+}
+
+/// The signals that end the server.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
+    }
+}
