@@ -235,3 +235,74 @@ fn duration(ns: f64) -> String {
         ns => format!("{ns:.0} ns"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn sample(headline: f64) -> Sample {
+        Sample {
+            headline,
+            cpu_ns: Some(headline / 2.0),
+            own_cpu_ns: None,
+            p50_us: None,
+            p99_us: None,
+            peak_rss_kib: Some(2048),
+        }
+    }
+
+    fn report() -> Report {
+        let line = "elbus-load --rounds 2 --broker a={socket} --broker b={socket}";
+        let mut report = Report::new(&Args::try_parse_from(line.split(' ')).unwrap());
+        for headline in [100.0, 300.0] {
+            report.add(Case::Flood100, 0, Ok(sample(headline)));
+        }
+        report.add(Case::Flood100, 1, Ok(sample(100.0)));
+        report.add(Case::Flood100, 1, Err(Failure::Closed("receiver", 7)));
+        report
+    }
+
+    #[test]
+    fn medians_are_compared_with_the_first_broker_and_failures_told() {
+        let table = report().table();
+        let lines: Vec<Vec<&str>> = table
+            .lines()
+            .map(|line| {
+                let cells = line.split("  ").map(str::trim);
+                cells.filter(|cell| !cell.is_empty()).collect()
+            })
+            .collect();
+        assert_eq!(
+            lines[1],
+            [
+                "flood-100",
+                "a",
+                "200 msg/s",
+                "100 %",
+                "1.00",
+                "100 ns",
+                "1.00",
+                "–",
+                "2.0 MiB",
+                "–"
+            ]
+        );
+        assert_eq!(lines[2][2..5], ["100 msg/s", "0 %", "0.50"]);
+        assert_eq!(
+            lines[2].last(),
+            Some(&"1 of 2 failed: receiver disconnected after 7 messages")
+        );
+    }
+
+    #[test]
+    fn the_json_file_holds_every_round() {
+        let json: Value = serde_json::from_str(&report().json()).unwrap();
+        assert_eq!(json["results"][0]["median"], 200.0);
+        assert_eq!(json["results"][0]["samples"][1]["headline"], 300.0);
+        assert_eq!(
+            json["results"][1]["failures"][0],
+            "receiver disconnected after 7 messages"
+        );
+    }
+}

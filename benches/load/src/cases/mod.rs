@@ -44,7 +44,7 @@ pub(crate) enum Case {
     /// 1 pair, 100-byte payloads, QoS 2 (real-time), 1 on the way; also time there and back
     #[value(name = "pingpong")]
     PingPong,
-    /// 1,000 silent clients: the broker's memory and CPU for each
+    /// 1,000 silent clients for 5 s or longer: the broker's memory, and CPU a second, for each
     #[value(name = "idle")]
     Idle,
     /// 300,000 messages as fast as the broker takes them to a receiver of 4 KiB reads, 12 MB/s
