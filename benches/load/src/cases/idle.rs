@@ -1,0 +1,53 @@
+//! Clients that say nothing: what each costs the broker.
+use std::{process, thread, time::Duration};
+
+use super::{Bench, Sample, measure::per};
+use crate::{
+    failure::Failure,
+    usage::{self, CpuTime, Memory},
+    wire::Connection,
+};
+
+const CLIENTS: u32 = 1000;
+/// How long the broker may finish what the connecting caused, before its CPU time is read.
+const SETTLE: Duration = Duration::from_millis(300);
+/// The CPU time is read over at least this long: the published brokers ping every client every 5 s, and a shorter
+/// look would see all pings or none.
+const PING_PERIOD: Duration = Duration::from_secs(5);
+/// Bytes of a client's read buffer; only pings are expected.
+const BUFFER: usize = 4 << 10;
+
+/// Connects the clients and watches the broker for the measured time, or a ping's period.
+pub(crate) fn run(bench: &Bench) -> Result<Sample, Failure> {
+    let before = memory(bench)?;
+    let mut clients = (0..CLIENTS)
+        .map(|number| {
+            let name = format!("load.idle{number}");
+            Connection::client(&bench.socket, &name, "idle client", BUFFER)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    thread::sleep(SETTLE);
+    let cpu = [bench.broker, process::id()].map(|pid| (pid, CpuTime::of(pid)));
+    let time = bench.time.max(PING_PERIOD);
+    thread::sleep(time);
+    let client_seconds = f64::from(CLIENTS) * time.as_secs_f64();
+    let [broker, own] = cpu.map(|(pid, start)| per(CpuTime::of(pid).since(&start), client_seconds));
+    let after = memory(bench)?;
+    for client in &mut clients {
+        client.set_nonblocking()?;
+        client.fill()?;
+    }
+    let grown = after.resident_kib.saturating_sub(before.resident_kib);
+    Ok(Sample {
+        headline: grown as f64 / f64::from(CLIENTS),
+        cpu_ns: broker,
+        own_cpu_ns: own,
+        p50_us: None,
+        p99_us: None,
+        peak_rss_kib: None,
+    })
+}
+
+fn memory(bench: &Bench) -> Result<Memory, Failure> {
+    usage::memory(bench.broker).ok_or(Failure::Resources("cannot read the broker's memory".into()))
+}
