@@ -65,8 +65,9 @@ fn parsed_topic(text: &str) -> Topic<'_> {
     Topic::parse(text.as_bytes(), TopicLimits::default()).expect("made to be valid")
 }
 
-fn name(n: u64) -> String {
-    format!("group{}.client{n}", n / PER_GROUP)
+/// The name of client `n` of `size`: the clients of a group came long after one another.
+fn name(n: u64, size: u64) -> String {
+    format!("group{}.client{n}", n % (size / PER_GROUP))
 }
 
 fn parsed_name(text: &str) -> ClientName<'_> {
@@ -84,31 +85,53 @@ fn resident() -> Option<u64> {
     Some(pages * 4096)
 }
 
-/// Builds something from `n` parts and prints what a part takes, clients apart.
-fn weighed<T>(what: &str, n: u64, build: impl FnOnce() -> T) -> T {
-    let before = resident();
-    let built = build();
-    if let (1_000_000.., Some(before), Some(after)) = (n, before, resident()) {
-        println!("{what}: {} bytes each at {n}", after.saturating_sub(before) / n);
+fn subscriptions(size: u64, clients: &[Client]) -> TopicIndex<Client> {
+    let mut index = TopicIndex::new();
+    for n in 0..size {
+        let client = &clients[(n / PER_CLIENT) as usize % clients.len()];
+        index.insert(parsed_filter(&filter(n)), client);
     }
-    built
+    index
+}
+
+fn registered(size: u64, clients: &[Client]) -> NameIndex<Client> {
+    let mut index = NameIndex::new();
+    for (n, client) in (0..size).zip(clients) {
+        index.insert(parsed_name(&name(n, size)), client.clone());
+    }
+    index
+}
+
+/// Prints what a million take, handles apart. Runs before anything else and keeps both indexes until both are
+/// weighed: memory that was used before would be used again and not show.
+fn memory(_: &mut Criterion) {
+    const SIZE: u64 = 1_000_000;
+    let clients = clients(SIZE);
+    let empty = resident();
+    let topics = subscriptions(SIZE, &clients);
+    let with_topics = resident();
+    let names = registered(SIZE, &clients);
+    let with_both = resident();
+    if let (Some(empty), Some(with_topics), Some(with_both)) = (empty, with_topics, with_both) {
+        let each = |before: u64, after: u64| after.saturating_sub(before) / SIZE;
+        println!(
+            "a subscription: {} bytes, {} nodes for {SIZE}",
+            each(empty, with_topics),
+            topics.nodes()
+        );
+        println!(
+            "a name: {} bytes, {} nodes for {SIZE}",
+            each(with_topics, with_both),
+            names.nodes()
+        );
+    }
 }
 
 fn topics(c: &mut Criterion) {
     let mut group = c.benchmark_group("topics");
     for size in SIZES {
         let clients = clients(size / PER_CLIENT);
-        let subscriber = |n: u64| &clients[(n / PER_CLIENT) as usize % clients.len()];
-        let mut index = weighed("a subscription", size, || {
-            let mut index = TopicIndex::new();
-            for n in 0..size {
-                index.insert(parsed_filter(&filter(n)), subscriber(n));
-            }
-            index
-        });
-        if size == 1_000_000 {
-            println!("{} subscriptions in {} nodes", index.len(), index.nodes());
-        }
+        let mut index = subscriptions(size, &clients);
         let texts: Vec<String> = jumps(size).take(4096).map(topic).collect();
         let mut found = Vec::new();
 
@@ -178,14 +201,8 @@ fn names(c: &mut Criterion) {
     let mut group = c.benchmark_group("names");
     for size in SIZES {
         let clients = clients(size);
-        let mut index = weighed("a name", size, || {
-            let mut index = NameIndex::new();
-            for (n, client) in (0..).zip(&clients) {
-                index.insert(parsed_name(&name(n)), client.clone());
-            }
-            index
-        });
-        let texts: Vec<String> = jumps(size).take(4096).map(name).collect();
+        let mut index = registered(size, &clients);
+        let texts: Vec<String> = jumps(size).take(4096).map(|n| name(n, size)).collect();
         let mut any = texts.iter().cycle();
         group.bench_function(BenchmarkId::new("look any name up", size), |b| {
             b.iter(|| any.next().is_some_and(|text| index.get(text).is_some()));
@@ -239,6 +256,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = topics, fan_out, names
+    targets = memory, topics, fan_out, names
 }
 criterion_main!(benches);

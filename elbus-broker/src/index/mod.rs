@@ -52,14 +52,10 @@ pub trait Handle: Clone {
 }
 
 /// Sorts handles by id and leaves each client in once.
+///
+/// What was found is a row of sorted sets, or of groups in the order their clients came: a stable sort merges such
+/// runs instead of starting over.
 fn sort_and_merge<S: Handle>(found: &mut Vec<S>) {
-    /// From here on each id is fetched once instead of at every comparison: handles point to clients that are
-    /// scattered over the memory.
-    const MANY: usize = 64;
-    if found.len() < MANY {
-        found.sort_unstable_by_key(Handle::id);
-    } else if !found.is_sorted_by_key(Handle::id) {
-        found.sort_by_cached_key(Handle::id);
-    }
+    found.sort_by_key(Handle::id);
     found.dedup_by_key(|handle| handle.id());
 }
