@@ -30,7 +30,7 @@
 //! subscriptions (the quota of a client, and the depth of a filter) bounds this. Likewise, a mask of `?` parts reaches each
 //! group that deep once.
 //!
-//! A subscription takes one node (72 bytes, 10 to 18 in the edge table) for each level that no other filter shares,
+//! A subscription takes one node (72 bytes, 10 to 21 in the edge table) for each level that no other filter shares,
 //! and 8 bytes in a set if it is not the only one there. Texts of more than 22 bytes are allocated apart. What was
 //! removed is given back: nodes by the page, sets and tables as they shrink.
 mod label;
