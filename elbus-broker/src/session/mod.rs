@@ -58,6 +58,8 @@ pub(crate) struct Session {
     peer: Arc<Peer>,
     router: Router,
     input: Input,
+    /// Chunks carried out since the session last waited.
+    chunks: u32,
     /// Dropped when nothing more will be read.
     reading: Option<TaskTrackerToken>,
 }
@@ -69,6 +71,7 @@ impl Session {
             peer: Arc::clone(peer),
             router: Router::new(core, peer),
             input: Input::new(core.config.read_size, core.config.timeout),
+            chunks: 0,
             reading: Some(core.readers.token()),
         }
     }
@@ -82,12 +85,12 @@ impl Session {
 
     /// Serves until there is a reason to end.
     async fn serve(&mut self) -> End {
-        let mut chunks = 0_u32;
         loop {
             match std::future::poll_fn(|cx| self.poll_step(cx)).await {
                 Step::Continue => {
-                    chunks += 1;
-                    if chunks.is_multiple_of(SLICE) {
+                    self.chunks += 1;
+                    if self.chunks >= SLICE {
+                        self.chunks = 0;
                         tokio::task::yield_now().await;
                     }
                 }
@@ -117,6 +120,7 @@ impl Session {
         let step = self.poll_chunk(&mut scratch, cx);
         input::give_scratch(scratch);
         if step.is_pending() {
+            self.chunks = 0;
             self.router.rest();
         }
         step
