@@ -123,6 +123,12 @@ impl Socket {
         }
     }
 
+    /// Bytes that have arrived and were not read yet.
+    pub(crate) fn arrived(&self) -> u64 {
+        // A socket that cannot tell is about to say so when it is read.
+        rustix::io::ioctl_fionread(self).unwrap_or(0)
+    }
+
     /// Writes what the writer task holds: a full socket takes readiness back, so that waiting for it waits.
     pub(crate) fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         self.try_io(Interest::WRITABLE, || self.write(parts))

@@ -173,7 +173,7 @@ impl Listener {
 fn welcome(core: &Arc<Core>, newcomer: Newcomer) {
     let Some(counted) = Counted::new(core) else {
         let limit = core.config.greetings;
-        tracing::info!(from = %newcomer.origin, limit, "too many greetings in progress: turned away");
+        tracing::debug!(from = %newcomer.origin, limit, "too many greetings in progress: turned away");
         newcomer.turn_away();
         return;
     };
@@ -181,7 +181,7 @@ fn welcome(core: &Arc<Core>, newcomer: Newcomer) {
     core.tasks.clone().spawn(async move {
         // The greeting is short and its future large: it does not stay with the session.
         if let Some(session) = Box::pin(newcomer.greet(&core, counted)).await {
-            session.run().await;
+            Box::new(session).run().await;
         }
     });
 }

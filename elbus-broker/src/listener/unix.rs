@@ -2,11 +2,8 @@
 use std::{
     fs, io,
     os::{
-        fd::AsFd,
-        unix::{
-            fs::{FileTypeExt, MetadataExt, PermissionsExt},
-            net::UnixStream as StdUnixStream,
-        },
+        fd::{AsFd, OwnedFd},
+        unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
     },
     path::{Path, PathBuf},
     time::Duration,
@@ -77,7 +74,7 @@ impl Bound {
 }
 
 /// Makes way at `path`, and keeps others from doing the same until the claim is dropped.
-fn claim(path: &Path) -> Result<impl AsFd, ListenError> {
+fn claim(path: &Path) -> Result<Option<OwnedFd>, ListenError> {
     let failed = |source| ListenError::Bind {
         address: path.display().to_string(),
         source,
@@ -86,15 +83,18 @@ fn claim(path: &Path) -> Result<impl AsFd, ListenError> {
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let directory = rustix::fs::open(
-        parent,
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(|error| failed(error.into()))?;
-    lock(&directory).map_err(failed)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let claimed = match rustix::fs::open(parent, flags, Mode::empty()) {
+        Ok(directory) => Some(directory),
+        // A directory may be writable and not readable: then there is no lock, and nothing else is lost.
+        Err(rustix::io::Errno::ACCESS) => None,
+        Err(error) => return Err(failed(error.into())),
+    };
+    if let Some(directory) = &claimed {
+        lock(directory).map_err(failed)?;
+    }
     match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(directory),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(claimed),
         Err(error) => return Err(failed(error)),
         Ok(file) if !file.file_type().is_socket() => {
             return Err(ListenError::NotASocket {
@@ -103,18 +103,25 @@ fn claim(path: &Path) -> Result<impl AsFd, ListenError> {
         }
         Ok(_) => {}
     }
-    match StdUnixStream::connect(path) {
+    match knock(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             tracing::info!(path = %path.display(), "replacing the socket of a server that is gone");
             fs::remove_file(path).map_err(failed)?;
-            Ok(directory)
+            Ok(claimed)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(directory),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(claimed),
         // Connected, or its backlog is full, or we may not even ask: somebody is there.
         Ok(_) | Err(_) => Err(ListenError::InUse {
             address: path.display().to_string(),
         }),
     }
+}
+
+/// Connects without waiting: a server whose backlog is full is a live one.
+fn knock(path: &Path) -> io::Result<()> {
+    let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
 }
 
 /// Two servers that find the same stale socket must not both replace it. Nobody holds this lock for longer than it

@@ -363,7 +363,9 @@ impl State {
             self.line.leave(ticket);
         }
         self.pass_turn();
-        let touch = !self.dirty || (realtime && !self.urgent);
+        // A flush that is held up to gather more has gathered enough at a block.
+        let gathered = self.delayed && self.queue.len() >= pool::BLOCK;
+        let touch = !self.dirty || (realtime && !self.urgent) || gathered;
         self.dirty = true;
         self.urgent |= realtime;
         if touch { Touch::Flush } else { Touch::Nothing }

@@ -22,7 +22,7 @@ const LINGER: Duration = Duration::from_secs(1);
 
 impl Session {
     /// Takes the client off the bus and ends the connection.
-    pub(super) async fn leave(mut self, end: End) {
+    pub(super) async fn leave(mut self: Box<Self>, end: End) {
         let peer = Arc::clone(&self.peer);
         let Sink::Socket { socket, outbox, .. } = &peer.sink else {
             return;

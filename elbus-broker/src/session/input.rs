@@ -68,6 +68,8 @@ pub(super) struct Input {
     limit: usize,
     state: State,
     clock: Clock,
+    /// While the broker shuts down: bytes that had arrived before and are still to be read.
+    last: Option<u64>,
 }
 
 enum State {
@@ -95,53 +97,90 @@ impl Input {
             limit: read_size,
             state: State::Empty,
             clock,
+            last: None,
         }
     }
 
-    /// Waits for something to carry out. With `arrived`, nothing is waited for: pending means that nothing has
-    /// arrived.
+    /// What has arrived until now and was not carried out yet; `None` when that is all. It does not wait, and a
+    /// client that goes on sending does not make it go on.
+    pub(super) fn fill_last(
+        &mut self,
+        socket: &Socket,
+        scratch: &mut [u8],
+    ) -> Option<Result<Filled, InputEnd>> {
+        if let Some(held) = self.take_held() {
+            return Some(Ok(held));
+        }
+        let mut last = *self.last.get_or_insert_with(|| socket.arrived());
+        while last > 0 {
+            match self.read(socket, scratch, true) {
+                Ok(0) => return Some(Err(InputEnd::Eof)),
+                Ok(n) => {
+                    last = last.saturating_sub(n as u64);
+                    self.last = Some(last);
+                    if let Some(filled) = self.filled(n).transpose() {
+                        return Some(filled);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(error) => return Some(Err(InputEnd::Io(error))),
+            }
+        }
+        None
+    }
+
+    /// Waits for something to carry out.
     pub(super) fn poll_fill(
         &mut self,
         socket: &Socket,
         scratch: &mut [u8],
-        arrived: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Filled, InputEnd>> {
-        match std::mem::replace(&mut self.state, State::Empty) {
-            State::Held(bytes, at) => return Poll::Ready(Ok(Filled::Carried(bytes, at))),
-            State::HeldWhole(bytes) => return Poll::Ready(Ok(Filled::Whole(bytes))),
-            state => self.state = state,
+        if let Some(held) = self.take_held() {
+            return Poll::Ready(Ok(held));
         }
         loop {
-            if !arrived {
-                match socket.poll_readable(cx) {
-                    Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(InputEnd::Io(error))),
-                    Poll::Pending => return self.clock.poll(cx).map(Err),
-                }
+            match socket.poll_readable(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(InputEnd::Io(error))),
+                Poll::Pending => return self.clock.poll(cx).map(Err),
             }
-            let read = match &mut self.state {
-                State::Large(bytes, _) => socket.try_read_spare(bytes, arrived),
-                State::Partial(bytes) => {
-                    scratch[..bytes.len()].copy_from_slice(bytes);
-                    let space = &mut scratch[bytes.len()..];
-                    let limit = self.limit.min(space.len());
-                    socket.try_read(&mut space[..limit], arrived)
-                }
-                _ => socket.try_read(&mut scratch[..self.limit], arrived),
-            };
-            match read {
+            match self.read(socket, scratch, false) {
                 Ok(0) => return Poll::Ready(Err(InputEnd::Eof)),
                 Ok(n) => {
                     if let Some(filled) = self.filled(n).transpose() {
                         return Poll::Ready(filled);
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && arrived => return Poll::Pending,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(Err(InputEnd::Io(error))),
             }
+        }
+    }
+
+    fn take_held(&mut self) -> Option<Filled> {
+        match std::mem::replace(&mut self.state, State::Empty) {
+            State::Held(bytes, at) => Some(Filled::Carried(bytes, at)),
+            State::HeldWhole(bytes) => Some(Filled::Whole(bytes)),
+            state => {
+                self.state = state;
+                None
+            }
+        }
+    }
+
+    /// Reads behind what is left over: into the scratch buffer, or into the large frame's own memory.
+    fn read(&mut self, socket: &Socket, scratch: &mut [u8], regardless: bool) -> io::Result<usize> {
+        match &mut self.state {
+            State::Large(bytes, _) => socket.try_read_spare(bytes, regardless),
+            State::Partial(bytes) => {
+                scratch[..bytes.len()].copy_from_slice(bytes);
+                let space = &mut scratch[bytes.len()..];
+                let limit = self.limit.min(space.len());
+                socket.try_read(&mut space[..limit], regardless)
+            }
+            _ => socket.try_read(&mut scratch[..self.limit], regardless),
         }
     }
 

@@ -11,7 +11,7 @@ mod router;
 
 use std::{
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -76,8 +76,8 @@ impl Session {
         }
     }
 
-    /// Serves the connection to its end.
-    pub(crate) async fn run(mut self) {
+    /// Serves the connection to its end. The session is boxed, because a future holds what it is given twice.
+    pub(crate) async fn run(mut self: Box<Self>) {
         let end = self.serve().await;
         tracing::debug!(client = %self.peer.name, ?end, "session ends");
         Box::pin(self.leave(end)).await;
@@ -130,14 +130,14 @@ impl Session {
         let Sink::Socket { socket, .. } = &self.peer.sink else {
             return Poll::Ready(Step::End(End::Broken));
         };
-        let draining = self.core.phase() == Phase::Reading;
-        let filled = match self.input.poll_fill(socket, scratch, draining, cx) {
-            Poll::Ready(Ok(filled)) => filled,
-            Poll::Ready(Err(end)) => return Poll::Ready(Step::End(self.input_ended(end))),
-            Poll::Pending if draining => return Poll::Ready(Step::End(End::Drained)),
-            Poll::Pending => return Poll::Pending,
+        let filled = match self.core.phase() {
+            Phase::Running => ready!(self.input.poll_fill(socket, scratch, cx)),
+            Phase::Reading => match self.input.fill_last(socket, scratch) {
+                Some(filled) => filled,
+                None => return Poll::Ready(Step::End(End::Drained)),
+            },
         };
-        Poll::Ready(match self.carry_out(filled, scratch) {
+        Poll::Ready(match filled.and_then(|filled| self.carry_out(filled, scratch)) {
             Ok(step) => step,
             Err(end) => Step::End(self.input_ended(end)),
         })
