@@ -9,7 +9,7 @@ use crate::{
     config::{Config, ConfigError},
     core::Core,
     listener::{ListenError, Listener, SocketOptions},
-    local::{LocalLink, LocalSource},
+    local,
     mailbox::Mailbox,
     peer::{Cut, Peer, Sink},
     registry::Refusal,
@@ -29,7 +29,7 @@ use crate::{
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let broker = Broker::new(Config::default())?;
 /// let (pump, _) = broker.client("plant.pump")?;
-/// let (_panel, mut inbox) = broker.client("plant.panel")?;
+/// let (_, mut inbox) = broker.client("plant.panel")?;
 ///
 /// pump.send("plant.panel", "running").await?;
 ///
@@ -99,7 +99,8 @@ impl Broker {
         Ok(bound)
     }
 
-    /// Registers a client in this process. It leaves the bus when the last clone of the `Client` is dropped.
+    /// Registers a client in this process. It leaves the bus when the inbox and every clone of the `Client` are
+    /// dropped, or at once with [`Client::close`].
     ///
     /// # Errors
     /// When the name is malformed, reserved or taken, or the limit of clients is reached.
@@ -122,11 +123,8 @@ impl Broker {
         self.core
             .register(&peer)
             .map_err(|refusal| RegisterError::of(refusal, name, &self.core))?;
-        let link = LocalLink::new(&self.core, &peer);
-        Ok((
-            Client::new(Arc::new(link)),
-            Inbox::new(Box::new(LocalSource::new(&peer))),
-        ))
+        let (link, source) = local::halves(&self.core, peer);
+        Ok((Client::new(Arc::new(link)), Inbox::new(Box::new(source))))
     }
 
     /// The broker's counters.

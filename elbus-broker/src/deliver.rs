@@ -237,7 +237,7 @@ impl Run {
                 Posted::Done => {}
                 Posted::Shed => placed = Placed::Shed,
                 Posted::Full(_) => return Placed::Full,
-                Posted::Closed => return Placed::Gone,
+                Posted::Closed(_) => return Placed::Gone,
             }
             *taken += 1;
         }

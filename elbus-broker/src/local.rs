@@ -26,20 +26,35 @@ pub(crate) struct LocalLink {
     core: Arc<Core>,
     peer: Arc<Peer>,
     routes: Mutex<Routes>,
+    _membership: Arc<Membership>,
 }
 
 /// The receiving half: a view of its mailbox.
-pub(crate) struct LocalSource(Arc<Peer>);
+pub(crate) struct LocalSource(Arc<Membership>);
+
+/// Being on the bus: ends when both halves are gone.
+struct Membership(Arc<Peer>);
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.0.core.unregister(&self.0);
+    }
+}
+
+/// Both halves of a registered client.
+pub(crate) fn halves(core: &Arc<Core>, peer: Arc<Peer>) -> (LocalLink, LocalSource) {
+    let membership = Arc::new(Membership(Arc::clone(&peer)));
+    let routes = Mutex::new(Routes::new(core));
+    let link = LocalLink {
+        core: Arc::clone(core),
+        peer,
+        routes,
+        _membership: Arc::clone(&membership),
+    };
+    (link, LocalSource(membership))
+}
 
 impl LocalLink {
-    pub(crate) fn new(core: &Arc<Core>, peer: &Arc<Peer>) -> Self {
-        Self {
-            core: Arc::clone(core),
-            peer: Arc::clone(peer),
-            routes: Mutex::new(Routes::new(core)),
-        }
-    }
-
     fn message(&self, target: &str, payload: Payload<'_>, qos: Qos) -> Submitted {
         let realtime = qos.is_realtime();
         let mut payload = Some(payload);
@@ -211,22 +226,9 @@ impl Link for LocalLink {
     }
 }
 
-/// When the last clone of its client is gone, a client leaves the bus.
-impl Drop for LocalLink {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-impl LocalSource {
-    pub(crate) fn new(peer: &Arc<Peer>) -> Self {
-        Self(Arc::clone(peer))
-    }
-}
-
 impl Source for LocalSource {
     fn poll_fill(&mut self, cx: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<()> {
-        match &self.0.sink {
+        match &self.0.0.sink {
             Sink::Local(mailbox) => mailbox.poll_take(cx, batch),
             Sink::Socket { .. } => Poll::Ready(()),
         }
@@ -235,7 +237,7 @@ impl Source for LocalSource {
 
 impl Drop for LocalSource {
     fn drop(&mut self) {
-        if let Sink::Local(mailbox) = &self.0.sink {
+        if let Sink::Local(mailbox) = &self.0.0.sink {
             mailbox.discard();
         }
     }
@@ -250,12 +252,11 @@ enum One<'a> {
 }
 
 fn post<'a>(mailbox: &Mailbox, frame: Frame) -> One<'a> {
-    let payload = frame.payload().clone();
     match mailbox.post(frame, None) {
         Posted::Done => One::Placed,
         Posted::Shed => One::Shed,
         Posted::Full(frame) => One::Full(Run::of_local(frame)),
-        Posted::Closed => One::Gone(Payload::Shared(payload)),
+        Posted::Closed(frame) => One::Gone(Payload::Shared(frame.into_payload())),
     }
 }
 

@@ -18,7 +18,8 @@ pub(crate) enum Posted {
     Full(Frame),
     /// The receiver has not read for the stall time-out: the frame is shed and counted.
     Shed,
-    Closed,
+    /// The receiver is gone; here is the frame again.
+    Closed(Frame),
 }
 
 /// A bounded queue of frames.
@@ -64,7 +65,7 @@ impl Mailbox {
     pub(crate) fn post(&self, frame: Frame, ticket: Option<Ticket>) -> Posted {
         let mut state = self.state.lock();
         match state.admit(self.capacity, ticket) {
-            Admission::Closed => return Posted::Closed,
+            Admission::Closed => return Posted::Closed(frame),
             Admission::Full if !state.shedding => return Posted::Full(frame),
             Admission::Full => {
                 state.shed += 1;

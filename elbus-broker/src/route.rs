@@ -5,7 +5,7 @@ use elbus_proto::{
     BROKER_TOPIC_ROOT, ClientName, Code, NameLimits, NameMask, Topic, TopicLimits, request::addressed,
 };
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, hash_map::EntryRef};
 
 use crate::{core::Core, peer::Peer, peer::Sink, subscriptions::Version};
 
@@ -69,12 +69,13 @@ impl Routes {
     /// The client of this name.
     #[inline]
     pub(crate) fn target(&mut self, name: &[u8]) -> Result<&Arc<Peer>, Code> {
-        // Looked up twice on a hit because a borrow that is returned cannot end before the miss is handled.
-        if !self.targets.contains_key(name) {
-            let peer = find(&self.core, name)?;
-            remember(&mut self.targets, self.core.config.cached_routes, name, peer);
+        if self.targets.len() >= self.core.config.cached_routes && !self.targets.contains_key(name) {
+            self.targets.clear();
         }
-        self.targets.get(name).ok_or(Code::NotRegistered)
+        match self.targets.entry_ref(name) {
+            EntryRef::Occupied(known) => Ok(known.into_mut()),
+            EntryRef::Vacant(unknown) => Ok(unknown.insert(find(&self.core, name)?)),
+        }
     }
 
     /// Forgets a target that turned out to be gone.

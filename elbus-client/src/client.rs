@@ -83,7 +83,7 @@ impl Client {
     }
 
     /// Leaves the bus: the name is free when this returns, and the inbox ends after what it already holds.
-    /// Dropping the last clone does the same.
+    /// Dropping the inbox and every clone of the client does the same.
     pub fn close(&self) {
         self.link.close();
     }

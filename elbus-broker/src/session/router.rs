@@ -266,7 +266,7 @@ impl Router {
                 return Placed::Full;
             }
             Posted::Shed => return Placed::Shed,
-            Posted::Closed => return Placed::Gone,
+            Posted::Closed(_) => return Placed::Gone,
         }
         *count += 1;
         frames.advance(&request);
