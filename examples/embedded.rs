@@ -9,7 +9,10 @@ use elbus::{
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let broker = Broker::new(Config::default())?;
     let address = runtime.block_on(broker.listen(&"127.0.0.1:0".parse()?))?;
     println!("others may join at {address}");
@@ -24,7 +27,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..3 {
         let frame = runtime.block_on(inbox.recv()).ok_or("the bus is closed")?;
         let value = String::from_utf8_lossy(frame.payload());
-        println!("{} {} from {}", frame.topic().unwrap_or_default(), value, frame.sender());
+        println!(
+            "{} {} from {}",
+            frame.topic().unwrap_or_default(),
+            value,
+            frame.sender()
+        );
     }
     measuring.join().map_err(|_| "the sensor's thread panicked")??;
     runtime.block_on(broker.shutdown());

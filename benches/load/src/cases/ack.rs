@@ -27,10 +27,10 @@ const PAIRS: u32 = 4;
 const PAYLOAD: usize = 100;
 
 /// Runs four clients with `depth` operations on the way each; times every operation if `depth` is 1.
-pub(crate) fn run(bench: &Bench, depth: u64) -> Result<Sample, Failure> {
+pub(crate) fn run(bench: &Bench, depth: u64, qos: Qos) -> Result<Sample, Failure> {
     // The acknowledgements limit the sender, not the window.
     let mut pairs = (0..PAIRS)
-        .map(|number| Pair::connect(bench, number, Qos::Processed, PAYLOAD, u64::MAX))
+        .map(|number| Pair::connect(bench, number, qos, PAYLOAD, u64::MAX))
         .collect::<Result<Vec<_>, _>>()?;
     let done: Vec<AtomicU64> = pairs.iter().map(|_| AtomicU64::new(0)).collect();
     let control = bench.control();

@@ -8,6 +8,7 @@ mod measure;
 mod pingpong;
 mod slow;
 
+use elbus_proto::Qos;
 use std::{fmt, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
@@ -35,6 +36,9 @@ pub(crate) enum Case {
     /// 4 pairs, 100-byte payloads, QoS 1, 64 not acknowledged yet a pair
     #[value(name = "ack-64")]
     Ack64,
+    /// as ack-64 with QoS 3 (real-time)
+    #[value(name = "ack-64-rt")]
+    Ack64Realtime,
     /// as ack-64 with 1 not acknowledged yet; also time from send to acknowledgement
     #[value(name = "ack-1")]
     Ack1,
@@ -74,8 +78,9 @@ impl Case {
             Self::Flood1k => flood(2, 1024, 4096),
             Self::Flood16k => flood(1, 16_384, 512),
             Self::Flood1m => flood(1, 1_000_000, 8),
-            Self::Ack64 => ack::run(bench, 64),
-            Self::Ack1 => ack::run(bench, 1),
+            Self::Ack64 => ack::run(bench, 64, Qos::Processed),
+            Self::Ack64Realtime => ack::run(bench, 64, Qos::RealtimeProcessed),
+            Self::Ack1 => ack::run(bench, 1, Qos::Processed),
             Self::Fanout50 => fanout::run(bench),
             Self::PingPong => pingpong::run(bench),
             Self::Idle => idle::run(bench),
@@ -88,7 +93,7 @@ impl Case {
     pub(crate) fn unit(self) -> Unit {
         match self {
             Self::Flood100 | Self::Flood16 | Self::Flood1k | Self::Flood16k | Self::Flood1m => Unit::Messages,
-            Self::Ack64 | Self::Ack1 => Unit::Operations,
+            Self::Ack64 | Self::Ack64Realtime | Self::Ack1 => Unit::Operations,
             Self::Fanout50 => Unit::Deliveries,
             Self::PingPong => Unit::RoundTrips,
             Self::Idle => Unit::KibPerClient,
