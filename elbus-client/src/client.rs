@@ -18,6 +18,29 @@ use crate::{
 ///
 /// Every method builds a [`Sending`] that does its work when awaited. Operations are acknowledged unless
 /// [`Sending::qos`] says otherwise, so an awaited send yields the broker's verdict.
+///
+/// ```
+/// use elbus_client::{Client, Code, Error, Qos};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let broker = elbus_broker::Broker::new(Default::default())?;
+/// # let (pump, _) = broker.client("plant.pump")?;
+/// # let (_, mut inbox) = broker.client("plant.panel")?;
+/// // `pump` is the client "plant.pump"; `inbox` belongs to the client "plant.panel".
+/// pump.send("plant.panel", "running").await?;
+/// pump.broadcast("plant.*", "to everyone below plant").qos(Qos::No).await?;
+/// assert_eq!(pump.send("plant.nobody", "hello").await, Err(Error::Refused(Code::NotRegistered)));
+///
+/// let first = inbox.recv().await.ok_or("closed")?;
+/// assert_eq!((first.sender(), &first.payload()[..]), ("plant.pump", &b"running"[..]));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// An awaited operation fails with [`Error::Refused`] and the broker's code (if it is acknowledged), with
+/// [`Error::TooLarge`] for a frame over the broker's limit, or with [`Error::Closed`] when the connection is gone.
 #[derive(Clone)]
 pub struct Client {
     link: Arc<dyn Link>,
@@ -73,6 +96,17 @@ impl Client {
     }
 
     /// Stops publications that match these filters from reaching this client, whatever it subscribes to.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = elbus_broker::Broker::new(Default::default())?;
+    /// # let (panel, _) = broker.client("panel")?;
+    /// panel.subscribe(&["log/#"]).await?;
+    /// panel.exclude(&["log/debug/#"]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn exclude<'a>(&'a self, filters: &'a [&'a str]) -> Sending<'a> {
         self.operation(Operation::Exclude(filters))
     }
@@ -121,6 +155,19 @@ impl<'a> Sending<'a> {
     }
 
     /// Limits a publication to those subscribers whose primary name is `receiver`; no effect on other operations.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = elbus_broker::Broker::new(Default::default())?;
+    /// # let (sensor, _) = broker.client("sensor")?;
+    /// # let (panel, mut inbox) = broker.client("panel")?;
+    /// panel.subscribe(&["temperature/#"]).await?;
+    /// sensor.publish("temperature/hall", "21.5").only_for("panel").await?;
+    /// # assert_eq!(inbox.recv().await.ok_or("closed")?.topic(), Some("temperature/hall"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn only_for(mut self, name: &'a str) -> Self {
         if let Operation::Publish { receiver, .. } = &mut self.operation {
             *receiver = Some(name);

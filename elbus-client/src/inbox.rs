@@ -12,7 +12,22 @@ use crate::{Frame, link::Source};
 
 /// The frames a client receives, in the order they arrived.
 ///
-/// Dropping the inbox discards what comes later; the client goes on sending.
+/// Dropping the inbox discards what comes later; the client goes on sending. It is a [`Stream`] as well.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let broker = elbus_broker::Broker::new(Default::default())?;
+/// # let (client, mut inbox) = broker.client("panel")?;
+/// # client.send("panel", "hello").await?;
+/// # broker.shutdown().await;
+/// # inbox.recv().await;
+/// while let Some(frame) = inbox.recv().await {
+///     println!("{}: {} bytes", frame.sender(), frame.payload().len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct Inbox {
     source: Box<dyn Source>,
     batch: VecDeque<Frame>,

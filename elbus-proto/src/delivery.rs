@@ -131,6 +131,14 @@ pub const fn front(bytes: &[u8]) -> Option<Result<Front, DeliveryError>> {
 }
 
 /// Reads the frame at the front of `bytes` and says how many bytes it takes; `None` when it is not all there.
+///
+/// ```
+/// use elbus_proto::delivery::{Delivery, acknowledgement, decode};
+///
+/// let bytes = acknowledgement(7, Ok(()));
+/// assert_eq!(decode(&bytes), Some(Ok((Delivery::Acknowledgement { id: 7, result: Ok(()) }, 6))));
+/// assert_eq!(decode(&bytes[..5]), None); // not all there yet
+/// ```
 pub fn decode(bytes: &[u8]) -> Option<Result<(Delivery<'_>, usize), DeliveryError>> {
     let (head, rest) = bytes.split_first_chunk::<HEADER_LEN>()?;
     let [kind, n0, n1, n2, n3, last] = *head;

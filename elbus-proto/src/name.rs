@@ -72,6 +72,15 @@ impl fmt::Display for NameError {
 impl core::error::Error for NameError {}
 
 /// A client's name: checked once, trusted from then on.
+///
+/// ```
+/// use elbus_proto::{ClientName, NameError, NameLimits};
+///
+/// let name = ClientName::parse(b"plant.pump%%2", NameLimits::default())?;
+/// assert_eq!((name.primary(), name.is_secondary()), ("plant.pump", true));
+/// assert_eq!(ClientName::parse(b"a*", NameLimits::default()), Err(NameError::Forbidden('*')));
+/// # Ok::<(), NameError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientName<'a>(&'a str);
 
@@ -170,6 +179,16 @@ pub enum MaskPart<'a> {
 }
 
 /// A mask that names several clients at once.
+///
+/// ```
+/// use elbus_proto::{ClientName, NameLimits, NameMask};
+///
+/// let limits = NameLimits::default();
+/// let mask = NameMask::parse(b"plant.?.*", limits)?;
+/// assert!(mask.matches(ClientName::assume_checked("plant.hall.pump.1")));
+/// assert!(!mask.matches(ClientName::assume_checked("plant.hall")));
+/// # Ok::<(), elbus_proto::MaskError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NameMask<'a>(&'a str);
 

@@ -127,6 +127,13 @@ const fn tagged(kind: u8, id: u32) -> [u8; 5] {
 }
 
 /// Takes a payload apart.
+///
+/// ```
+/// use elbus_proto::rpc::{Payload, decode, request_header};
+///
+/// let payload = [&request_header(7)[..], b"test\0"].concat();
+/// assert_eq!(decode(&payload), Ok(Payload::Request { id: 7, method: b"test", params: b"" }));
+/// ```
 pub fn decode(payload: &[u8]) -> Result<Payload<'_>, RpcError> {
     let (&kind, rest) = payload.split_first().ok_or(RpcError::Empty)?;
     if kind == NOTIFICATION {

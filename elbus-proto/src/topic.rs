@@ -109,6 +109,15 @@ pub enum FilterLevel<'a> {
 }
 
 /// A filter that subscribes to the topics it matches.
+///
+/// ```
+/// use elbus_proto::{Topic, TopicFilter, TopicLimits};
+///
+/// let limits = TopicLimits::default();
+/// let filter = TopicFilter::parse(b"plant/+/temperature", limits)?;
+/// assert!(filter.matches(Topic::parse(b"plant/hall/temperature", limits)?));
+/// # Ok::<(), elbus_proto::TopicError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TopicFilter<'a>(&'a str);
 
