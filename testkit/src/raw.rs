@@ -1,7 +1,7 @@
 //! A raw socket that speaks the protocol byte by byte.
 use std::{
     io::{ErrorKind, Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     os::fd::{AsFd, BorrowedFd},
     os::unix::net::UnixStream,
     time::Duration,
@@ -14,6 +14,7 @@ use elbus_proto::{
     greeting,
     request::RequestHeader,
 };
+use socket2::{Domain, Socket, Type};
 
 use crate::PATIENCE;
 
@@ -72,6 +73,26 @@ impl Raw {
         };
         let raw = Self {
             stream,
+            buffer: Vec::new(),
+        };
+        raw.set_patience(PATIENCE);
+        raw
+    }
+
+    /// Connects over TCP from an address of this host, such as `127.0.0.2`, without greeting.
+    #[must_use]
+    pub fn connect_from(source: &str, address: &Address) -> Self {
+        let Address::Tcp(address) = address else {
+            panic!("{address} is not reached from another address");
+        };
+        let from = SocketAddr::new(source.parse().unwrap(), 0);
+        let to: SocketAddr = address.parse().unwrap();
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).unwrap();
+        socket.bind(&from.into()).unwrap();
+        socket.connect(&to.into()).unwrap();
+        socket.set_tcp_nodelay(true).unwrap();
+        let raw = Self {
+            stream: Stream::Tcp(socket.into()),
             buffer: Vec::new(),
         };
         raw.set_patience(PATIENCE);
