@@ -199,11 +199,12 @@ impl Future for Sent<'_> {
     type Output = Result<(), Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Stage::Fresh(sending) = std::mem::replace(&mut self.0, Stage::Done) {
-            match sending.link.submit(sending.operation, sending.qos) {
+        match std::mem::replace(&mut self.0, Stage::Done) {
+            Stage::Fresh(sending) => match sending.link.submit(sending.operation, sending.qos) {
                 Submitted::Done(result) => return Poll::Ready(result),
                 Submitted::Later(rest) => self.0 = Stage::Waiting(rest),
-            }
+            },
+            stage => self.0 = stage,
         }
         match &mut self.0 {
             Stage::Waiting(rest) => rest.as_mut().poll(cx),
