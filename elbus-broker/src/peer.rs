@@ -16,7 +16,7 @@ use crate::{
     index,
     mailbox::Mailbox,
     outbox::{Admission, Flushed, Hold, Outbox, Ticket, Written},
-    socket::{Origin, Socket},
+    socket::{Connection, Origin},
     writer,
 };
 
@@ -56,7 +56,7 @@ impl Cut {
 pub(crate) enum Sink {
     /// To a socket.
     Socket {
-        socket: Socket,
+        connection: Connection,
         outbox: Outbox,
         runtime: Handle,
     },
@@ -200,14 +200,18 @@ impl Peer {
     /// Writes what waits for this client, without blocking.
     pub(crate) fn flush_now(self: &Arc<Self>) {
         let Sink::Socket {
-            socket,
+            connection,
             outbox,
             runtime,
         } = &self.sink
         else {
             return;
         };
-        let flushed = outbox.flush(socket, |batch| {
+        let socket = connection.socket();
+        let Some(socket) = &*socket else {
+            return;
+        };
+        let flushed = outbox.flush(&**socket, |batch| {
             runtime.spawn(writer::run(Arc::clone(self), batch));
         });
         if flushed == Flushed::Broken {

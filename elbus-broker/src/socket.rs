@@ -4,9 +4,11 @@ use std::{
     io::IoSlice,
     net::IpAddr,
     os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
     task::{Context, Poll},
 };
 
+use parking_lot::{RwLock, RwLockReadGuard};
 use rustix::{
     buffer::spare_capacity,
     net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown},
@@ -174,6 +176,26 @@ impl AsFd for Socket {
             Self::Unix(socket) => socket.as_fd(),
             Self::Tcp(socket) => socket.as_fd(),
         }
+    }
+}
+
+/// The socket of a client, for those who write to it. Its session lets go of it at the end: senders may remember the
+/// client for long, and that must not keep its connection open.
+pub(crate) struct Connection(RwLock<Option<Arc<Socket>>>);
+
+impl Connection {
+    pub(crate) fn new(socket: Arc<Socket>) -> Self {
+        Self(RwLock::new(Some(socket)))
+    }
+
+    /// The socket, as long as the connection lasts.
+    pub(crate) fn socket(&self) -> RwLockReadGuard<'_, Option<Arc<Socket>>> {
+        self.0.read()
+    }
+
+    /// Lets go of the socket.
+    pub(crate) fn release(&self) {
+        *self.0.write() = None;
     }
 }
 

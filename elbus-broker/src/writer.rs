@@ -42,10 +42,16 @@ enum Woken {
 
 /// Writes until everything is written or the outbox is closed.
 pub(crate) async fn run(peer: Arc<Peer>, batch: Batch) {
-    let Sink::Socket { socket, outbox, .. } = &peer.sink else {
+    let Sink::Socket {
+        connection, outbox, ..
+    } = &peer.sink
+    else {
         return;
     };
-    if !write_out(&peer, socket, outbox, batch).await {
+    let Some(socket) = connection.socket().clone() else {
+        return;
+    };
+    if !write_out(&peer, &socket, outbox, batch).await {
         peer.core.cut(&peer, Cut::Broken);
     }
 }

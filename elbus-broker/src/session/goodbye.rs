@@ -11,11 +11,7 @@ use std::{
 };
 
 use super::{End, Session};
-use crate::{
-    outbox::Outbox,
-    peer::{Peer, Sink},
-    socket::Socket,
-};
+use crate::{outbox::Outbox, peer::Peer, socket::Socket};
 
 /// How long after the last byte the other side is given up.
 const LINGER: Duration = Duration::from_secs(1);
@@ -24,7 +20,7 @@ impl Session {
     /// Takes the client off the bus and ends the connection.
     pub(super) async fn leave(mut self: Box<Self>, end: End) {
         let peer = Arc::clone(&self.peer);
-        let Sink::Socket { socket, outbox, .. } = &peer.sink else {
+        let Some(outbox) = peer.outbox() else {
             return;
         };
         self.router.finish_last();
@@ -38,13 +34,13 @@ impl Session {
             End::Left => drain(&peer, outbox, timeout).await,
             End::Refused => {
                 drain(&peer, outbox, timeout).await;
-                linger(socket, timeout).await;
+                linger(&self.socket, timeout).await;
             }
             End::Drained => {
                 self.others_drained().await;
                 self.core.unregister(&peer);
                 drain(&peer, outbox, timeout).await;
-                linger(socket, timeout).await;
+                linger(&self.socket, timeout).await;
             }
         }
         outbox.close();

@@ -17,7 +17,7 @@ use crate::{
     outbox::{Outbox, Wire},
     peer::{Peer, Sink},
     registry::Refusal,
-    socket::{Origin, Socket},
+    socket::{Connection, Origin, Socket},
 };
 
 /// A connection that has not said its name.
@@ -117,14 +117,13 @@ impl Newcomer {
         };
         drop(counted);
         match named {
-            Ok(name) => match self.register(core, &name) {
-                Ok(session) => return Some(session),
-                Err((peer, failed)) => {
-                    if let Sink::Socket { socket, .. } = &peer.sink {
-                        refuse(socket, peer.origin, &failed, timeout).await;
-                    }
+            Ok(name) => {
+                let origin = self.origin;
+                match self.register(core, &name) {
+                    Ok(session) => return Some(session),
+                    Err((socket, failed)) => refuse(&socket, origin, &failed, timeout).await,
                 }
-            },
+            }
             Err(failed) => refuse(&self.socket, self.origin, &failed, timeout).await,
         }
         None
@@ -159,11 +158,12 @@ impl Newcomer {
 
     /// Puts the client on the bus. The final `01` is in its outbox before its name is visible, so nothing can
     /// precede it.
-    fn register(self, core: &Arc<Core>, name: &str) -> Result<Session, (Arc<Peer>, GreetingFailed)> {
+    fn register(self, core: &Arc<Core>, name: &str) -> Result<Session, (Arc<Socket>, GreetingFailed)> {
         let outbox = Outbox::new(core.config.high_water);
         outbox.lock().append([&[OK], b"", b""], 0);
+        let socket = Arc::new(self.socket);
         let sink = Sink::Socket {
-            socket: self.socket,
+            connection: Connection::new(Arc::clone(&socket)),
             outbox,
             runtime: Handle::current(),
         };
@@ -171,9 +171,9 @@ impl Newcomer {
         match core.register(&peer) {
             Ok(()) => {
                 peer.flush_now();
-                Ok(Session::new(core, &peer))
+                Ok(Session::new(core, &peer, socket))
             }
-            Err(refusal) => Err((peer, GreetingFailed::refused(refusal, name, core))),
+            Err(refusal) => Err((socket, GreetingFailed::refused(refusal, name, core))),
         }
     }
 

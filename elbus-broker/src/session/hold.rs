@@ -7,7 +7,7 @@ use std::{pin::pin, sync::Arc, task::Poll};
 use super::{End, Session, router::Held};
 use crate::{
     deliver::{Fan, Place, Placed},
-    peer::{Peer, Sink},
+    peer::Peer,
 };
 
 impl Session {
@@ -57,14 +57,11 @@ impl Session {
 
     /// Waits for a turn with a full receiver.
     async fn turn(&self, target: &Arc<Peer>) -> Result<Place, End> {
-        let Sink::Socket { socket, .. } = &self.peer.sink else {
-            return Err(End::Broken);
-        };
         let _held = self.peer.hold_on(target);
         let mut place = Place::new(target);
         {
             let mut turn = pin!(place.turn());
-            let mut hung_up = pin!(socket.hung_up());
+            let mut hung_up = pin!(self.socket.hung_up());
             let mut here = true;
             std::future::poll_fn(|cx| {
                 self.peer.watch(cx.waker());

@@ -23,6 +23,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::{
     core::{Core, Phase},
     peer::{Peer, Sink},
+    socket::Socket,
 };
 
 /// Chunks after which the worker's other tasks get their turn.
@@ -56,6 +57,7 @@ enum Step {
 pub(crate) struct Session {
     core: Arc<Core>,
     peer: Arc<Peer>,
+    socket: Arc<Socket>,
     router: Router,
     input: Input,
     /// Chunks carried out since the session last waited.
@@ -65,10 +67,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(core: &Arc<Core>, peer: &Arc<Peer>) -> Self {
+    pub(crate) fn new(core: &Arc<Core>, peer: &Arc<Peer>, socket: Arc<Socket>) -> Self {
         Self {
             core: Arc::clone(core),
             peer: Arc::clone(peer),
+            socket,
             router: Router::new(core, peer),
             input: Input::new(core.config.read_size, core.config.timeout),
             chunks: 0,
@@ -127,9 +130,7 @@ impl Session {
     }
 
     fn poll_chunk(&mut self, scratch: &mut [u8], cx: &mut Context<'_>) -> Poll<Step> {
-        let Sink::Socket { socket, .. } = &self.peer.sink else {
-            return Poll::Ready(Step::End(End::Broken));
-        };
+        let socket = &self.socket;
         let filled = match self.core.phase() {
             Phase::Running => ready!(self.input.poll_fill(socket, scratch, cx)),
             Phase::Reading => match self.input.fill_last(socket, scratch) {
@@ -214,9 +215,12 @@ impl Session {
     }
 }
 
-/// However a session ends, its name is free.
+/// However a session ends, its name is free and its connection closed.
 impl Drop for Session {
     fn drop(&mut self) {
         self.core.unregister(&self.peer);
+        if let Sink::Socket { connection, .. } = &self.peer.sink {
+            connection.release();
+        }
     }
 }
