@@ -82,6 +82,10 @@ impl Subscriptions {
             }
         }
         let mut filters = self.filters.write();
+        // What a client that has left still had on its way must not stay behind: it is sealed before `remove_client`.
+        if peer.is_closed() {
+            return Err(Code::NotRegistered);
+        }
         match change {
             Change::Subscribe | Change::Exclude => filters.add(change, filter, peer, self.limit)?,
             Change::Unsubscribe | Change::Unexclude => filters.take(change, filter, peer.id),
