@@ -16,6 +16,8 @@ pub(crate) struct Routes {
     core: Arc<Core>,
     targets: Remembered<Arc<Peer>>,
     topics: Remembered<Arc<Receivers>>,
+    /// By topic, `00` and receiver.
+    topics_for: Remembered<Arc<Receivers>>,
     masks: Remembered<Arc<Receivers>>,
 }
 
@@ -53,16 +55,12 @@ impl Receivers {
 
 impl Routes {
     pub(crate) fn new(core: &Arc<Core>) -> Self {
-        let (targets, topics, masks) = (
-            Remembered::default(),
-            Remembered::default(),
-            Remembered::default(),
-        );
         Self {
             core: Arc::clone(core),
-            targets,
-            topics,
-            masks,
+            targets: Remembered::default(),
+            topics: Remembered::default(),
+            topics_for: Remembered::default(),
+            masks: Remembered::default(),
         }
     }
 
@@ -105,7 +103,7 @@ impl Routes {
     /// Who of the subscribers of a topic has `receiver` as its primary name; `address` is topic `00` receiver.
     pub(crate) fn topic_for(&mut self, address: &[u8]) -> Result<Arc<Receivers>, Code> {
         let (topic, receiver) = addressed(address).ok_or(Code::Data)?;
-        if let Some(known) = self.topics.get(address)
+        if let Some(known) = self.topics_for.get(address)
             && known.fresh == Fresh::Topic(self.core.subscriptions.version(topic))
         {
             return Ok(Arc::clone(known));
@@ -116,7 +114,7 @@ impl Routes {
         peers.retain(|peer| peer.primary() == receiver.as_str());
         let found = Receivers::new(peers, Some(parsed.as_str()), Fresh::Topic(version));
         remember(
-            &mut self.topics,
+            &mut self.topics_for,
             self.core.config.cached_routes,
             address,
             Arc::clone(&found),
