@@ -133,7 +133,7 @@ impl LocalLink {
         Submitted::Later(Box::pin(place_rest(Arc::clone(&self.core), run, rest)))
     }
 
-    fn change(&self, change: Change, filters: &[&str]) -> Submitted {
+    fn change(&self, change: Change, filters: &[&str], qos: Qos) -> Submitted {
         let mut result = Ok(());
         for filter in filters {
             let changed = TopicFilter::parse(filter.as_bytes(), self.core.config.topics)
@@ -144,7 +144,10 @@ impl LocalLink {
                 .and_then(|parsed| Ok(self.core.subscriptions.change(change, parsed, &self.peer)?));
             result = result.and(changed);
         }
-        Submitted::Done(result)
+        match result {
+            Err(error) if !qos.is_acknowledged() => self.refused(error.code(), qos),
+            result => Submitted::Done(result),
+        }
     }
 
     /// Without an acknowledgement nobody is told.
@@ -213,10 +216,10 @@ impl Link for LocalLink {
                 let receivers = self.routes.lock().topic_for(&address);
                 self.fan_out(Kind::Publication, receivers, payload, qos)
             }
-            Operation::Subscribe(filters) => self.change(Change::Subscribe, filters),
-            Operation::Unsubscribe(filters) => self.change(Change::Unsubscribe, filters),
-            Operation::Exclude(filters) => self.change(Change::Exclude, filters),
-            Operation::Unexclude(filters) => self.change(Change::Unexclude, filters),
+            Operation::Subscribe(filters) => self.change(Change::Subscribe, filters, qos),
+            Operation::Unsubscribe(filters) => self.change(Change::Unsubscribe, filters, qos),
+            Operation::Exclude(filters) => self.change(Change::Exclude, filters, qos),
+            Operation::Unexclude(filters) => self.change(Change::Unexclude, filters, qos),
             _ => Submitted::Done(Err(Code::NotSupported.into())),
         }
     }
