@@ -88,6 +88,11 @@ impl Run {
         run
     }
 
+    /// How its frames come to their receivers.
+    pub(crate) const fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// Bytes encoded so far.
     pub(crate) fn len(&self) -> usize {
         self.encoded.len()

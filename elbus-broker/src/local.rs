@@ -16,7 +16,7 @@ use crate::{
     core::Core,
     deliver::{Place, Placed, Run},
     mailbox::{Mailbox, Posted},
-    peer::{Peer, Sink},
+    peer::{Cut, Peer, Sink},
     route::{Receivers, Routes},
     subscriptions::Change,
 };
@@ -290,6 +290,12 @@ async fn place_rest(core: Arc<Core>, mut run: Run, rest: Vec<(Arc<Peer>, usize)>
                 match placed {
                     Placed::Full => {}
                     Placed::Done => break,
+                    // A publication or broadcast is carried out whoever receives it.
+                    Placed::Shed | Placed::Gone if run.kind() != Kind::Message => break,
+                    Placed::Gone if peer.cut_because() != Some(Cut::Stalled) => {
+                        result = Err(Code::NotRegistered.into());
+                        break;
+                    }
                     Placed::Shed | Placed::Gone => {
                         result = Err(Code::NotDelivered.into());
                         break;

@@ -229,3 +229,25 @@ fn a_slow_subscriber_in_the_process_does_not_disconnect_the_publisher() {
         assert_eq!(slow.frame().payload, b"reads again");
     }
 }
+
+#[test]
+fn a_message_that_waits_for_a_client_which_then_leaves_is_answered_not_registered() {
+    for near in Link::ALL {
+        let bus = Bus::new(near, Link::Process, |config| {
+            config.queue_size = 1;
+            config.stall_timeout = Duration::from_secs(3600);
+        });
+        for _ in 0..10 {
+            let target = bus.far("target");
+            let mut sender = bus.near("sender");
+            sender.must(Ask::Message("target", b"fills the queue"));
+            // Whether it waits or comes too late, there is nobody to give it to.
+            let answer = std::thread::scope(|scope| {
+                scope.spawn(|| target.leave());
+                sender.ask(Ask::Message("target", b"x"))
+            });
+            assert_eq!(answer, Err(Code::NotRegistered));
+            sender.leave();
+        }
+    }
+}

@@ -45,7 +45,7 @@ fn a_disconnected_client_is_told_so_also_when_senders_remember_it() {
     });
 }
 
-/// The same for one that leaves by itself, seen by the descriptors of this process.
+/// The same for one that leaves by itself.
 #[test]
 fn a_client_that_left_holds_no_connection_open_in_the_memory_of_senders() {
     for transport in Transport::ALL {
@@ -101,14 +101,14 @@ fn a_client_in_the_process_frees_its_name_when_closed_or_dropped() {
     test.block_on(async { client.subscribe(&["t"]).await }).unwrap();
     client.close();
     assert_eq!((broker.stats().clients, broker.stats().subscriptions), (0, 0));
-    let (successor, _successors_inbox) = broker.client("a").unwrap();
+    let (successor, successors_inbox) = broker.client("a").unwrap();
     // The old handles do not take the new client with them.
     clone.close();
     drop((client, clone));
     assert_eq!(broker.stats().clients, 1);
     assert_eq!(test.block_on(inbox.recv()), None);
     let clone = successor.clone();
-    drop(successor);
+    drop((successor, successors_inbox));
     assert_eq!(broker.stats().clients, 1);
     drop(clone);
     assert_eq!(broker.stats().clients, 0);

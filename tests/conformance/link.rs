@@ -144,7 +144,7 @@ pub(crate) struct Received {
 }
 
 /// A client, whatever its link.
-pub(crate) trait Party {
+pub(crate) trait Party: Send {
     /// Asks, and waits for the answer if the QoS asks for one. A connection that is closed answers [`Code::Io`].
     fn ask_with(&mut self, ask: Ask<'_>, qos: Qos) -> Result<(), Code>;
 

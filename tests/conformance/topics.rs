@@ -296,9 +296,9 @@ fn publishing_to_a_wildcard_or_a_malformed_topic_is_answered_data() {
 fn a_topic_with_a_nul_is_malformed_also_when_its_bytes_are_remembered() {
     let bus = Bus::new(Link::Process, Link::Process, |_| {});
     let mut client = bus.near("c");
-    client.subscribe("a");
-    client.must(Ask::PublishFor("a", "c", b"1"));
-    assert_eq!(client.ask(Ask::Publish("a\0c", b"2")), Err(Code::Data));
-    client.expect_publication("c", "a", b"1");
+    client.subscribe("a/b");
+    client.must(Ask::PublishFor("a/b", "c", b"1"));
+    assert_eq!(client.ask(Ask::Publish("a/b\0c", b"2")), Err(Code::Data));
+    client.expect_publication("c", "a/b", b"1");
     client.expect_nothing();
 }
