@@ -256,6 +256,15 @@ impl Raw {
         }
     }
 
+    /// Closes the writing half of a connection that the broker may have closed already.
+    pub fn finish_writing(&self) {
+        // If it has, there is nothing left to close.
+        let _ = match &self.stream {
+            Stream::Unix(stream) => stream.shutdown(std::net::Shutdown::Write),
+            Stream::Tcp(stream) => stream.shutdown(std::net::Shutdown::Write),
+        };
+    }
+
     fn parse(&self) -> Option<(Got, usize)> {
         let (delivery, len) = delivery::decode(&self.buffer)?.unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
