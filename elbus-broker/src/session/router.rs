@@ -389,16 +389,14 @@ impl Router {
         Ok(())
     }
 
-    /// Of several filters the valid ones take effect; the first error is the result.
+    /// Of several filters the valid ones take effect; the first error is the result. Filters beyond the quota are not
+    /// looked at: a large frame may hold millions.
     fn change(&mut self, change: Change, body: &[u8]) -> Result<(), Code> {
-        if request::filters(body)
-            .nth(self.core.config.subscriptions)
-            .is_some()
-        {
-            return Err(Code::Busy);
-        }
         let mut result = Ok(());
-        for filter in request::filters(body) {
+        for (n, filter) in request::filters(body).enumerate() {
+            if n >= self.core.config.subscriptions {
+                return result.and(Err(Code::Busy));
+            }
             let changed = TopicFilter::parse(filter, self.core.config.topics)
                 .map_err(|_| Code::Data)
                 .and_then(|filter| self.core.subscriptions.change(change, filter, &self.peer));
