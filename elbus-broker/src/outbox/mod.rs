@@ -213,6 +213,8 @@ impl Outbox {
         let mut state = self.lock();
         state.life = Life::Closed;
         state.queue.clear();
+        // The holder of the token finds out and drops what it has taken.
+        state.in_flight = 0;
         state.line.dismiss();
         for waker in [state.writer.take(), state.drained.take()].into_iter().flatten() {
             waker.wake();
@@ -417,7 +419,7 @@ impl State {
     }
 
     fn moved(&mut self, n: usize) {
-        if n == 0 {
+        if n == 0 || self.life == Life::Closed {
             return;
         }
         if self.is_over() {
