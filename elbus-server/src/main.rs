@@ -17,7 +17,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let outcome = if args.daemon {
+    let outcome = if args.daemon && !args.in_background {
         daemon::start()
     } else {
         serve::run(&args)
