@@ -2,7 +2,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
-use elbus_broker::{Address, Config, SocketOptions};
+use elbus_broker::{Address, Config, ConfigError, SocketOptions};
 
 /// Runs the elbus message bus.
 ///
@@ -156,6 +156,19 @@ impl Args {
         options.group = self.socket_group;
         options
     }
+}
+
+/// Says what is wrong with a value in the words of the command line.
+pub(crate) fn explain(error: &ConfigError) -> String {
+    let flag = match error.field {
+        "read_size" => "buf-size".to_owned(),
+        "names.bytes" => "name-length".to_owned(),
+        "names.parts" => "name-parts".to_owned(),
+        "topics.bytes" => "topic-length".to_owned(),
+        "topics.levels" => "topic-levels".to_owned(),
+        field => field.replace('_', "-"),
+    };
+    format!("--{flag} must be {}, not {}", error.expected, error.value)
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

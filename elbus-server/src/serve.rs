@@ -1,7 +1,7 @@
 //! Running the broker until a signal ends it.
 use std::io;
 
-use elbus_broker::{Address, Broker, ConfigError, ListenError};
+use elbus_broker::{Address, Broker, ListenError};
 use elbus_client::default_address::{DefaultAddressError, create_default_address};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -14,8 +14,6 @@ use crate::{
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServerError {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error(transparent)]
@@ -35,19 +33,18 @@ pub(crate) enum ServerError {
 }
 
 /// Runs the server in this process.
-pub(crate) fn run(args: &Args) -> Result<(), ServerError> {
+pub(crate) fn run(args: &Args, broker: &Broker) -> Result<(), ServerError> {
     if args.in_background {
         daemon::leave_terminal().map_err(ServerError::Background)?;
     }
     log::start(args)?;
     limits::raise_open_files();
-    let broker = Broker::new(args.config())?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(workers) = args.workers {
         runtime.worker_threads(workers.into());
     }
     let runtime = runtime.enable_all().build().map_err(ServerError::Runtime)?;
-    let outcome = runtime.block_on(serve(args, &broker));
+    let outcome = runtime.block_on(serve(args, broker));
     // Whatever still runs is given up: everything that could be delivered has been.
     runtime.shutdown_background();
     outcome
