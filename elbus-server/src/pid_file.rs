@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::process::{Pid, test_kill_process};
+use rustix::{
+    io::Errno,
+    process::{Pid, test_kill_process},
+};
 
 /// Why the file cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +36,7 @@ impl PidFile {
                 .ok()
                 .filter(|&pid| pid != std::process::id().cast_signed());
             if let Some(pid) = pid
-                && Pid::from_raw(pid).is_some_and(|pid| test_kill_process(pid).is_ok())
+                && Pid::from_raw(pid).is_some_and(is_alive)
             {
                 return Err(PidFileError::Running {
                     path: path.to_owned(),
@@ -50,6 +53,11 @@ impl PidFile {
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
         Ok(Self(path.to_owned()))
     }
+}
+
+/// Whether a process runs, be it somebody else's.
+fn is_alive(pid: Pid) -> bool {
+    test_kill_process(pid) != Err(Errno::SRCH)
 }
 
 impl Drop for PidFile {
