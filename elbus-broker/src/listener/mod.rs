@@ -57,7 +57,7 @@ pub enum ListenError {
         path: PathBuf,
     },
     /// The system refused.
-    #[error("cannot listen at {address}: {source}")]
+    #[error("cannot listen at {address}: {source}; {}", advice(source))]
     Bind {
         /// The address.
         address: String,
@@ -73,6 +73,15 @@ pub enum ListenError {
     /// The broker is shutting down.
     #[error("the broker is shutting down")]
     ShuttingDown,
+}
+
+/// What to do when the system refuses.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "create its directory, or choose another address",
+        io::ErrorKind::PermissionDenied => "run as a user who may, or choose another address",
+        _ => "choose another address",
+    }
 }
 
 /// A listener before its accept loop runs.
