@@ -1,0 +1,13 @@
+//! The server as a process: what it says, where it listens, what it refuses, and how it ends.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod addresses;
+mod arguments;
+mod daemon;
+mod pid_file;
+mod resources;
+mod signals;
+mod sockets;
