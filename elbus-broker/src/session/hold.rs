@@ -49,8 +49,12 @@ impl Session {
     }
 
     async fn flush_touched(&mut self) {
-        // Acknowledgements that have no room stay for the next step.
-        while let Ok(false) = self.router.finish(None) {
+        loop {
+            // Acknowledgements that have no room stay for the next step; whoever was touched does not wait for them.
+            let _ = self.router.finish(None);
+            if self.router.is_flushed() {
+                return;
+            }
             tokio::task::yield_now().await;
         }
     }

@@ -437,7 +437,12 @@ impl Router {
         for peer in self.touched.drain(slice..) {
             peer.flush();
         }
-        own.map(|()| self.touched.is_empty())
+        own.map(|()| self.is_flushed())
+    }
+
+    /// Whether everyone who was touched is flushed.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.touched.is_empty()
     }
 
     /// Acknowledgements and frames leave the same way; the client's own outbox is one like any other.
