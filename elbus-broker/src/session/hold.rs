@@ -20,6 +20,8 @@ impl Session {
                 self.router.place = Some(place);
             }
             Held::Own => {
+                // Others need not wait for a turn that cannot be used before there is room for the acknowledgements.
+                self.router.place = None;
                 let own = Arc::clone(&self.peer);
                 let mut place = self.turn(&own).await?;
                 // Full again, by others who stood in line: the next step comes back here.
