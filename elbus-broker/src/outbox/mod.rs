@@ -321,6 +321,11 @@ impl State {
         Admission::Granted
     }
 
+    /// Whether appends are refused, but what is appended all the same is still written.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.life == Life::Sealed
+    }
+
     /// Appends one frame by copying its parts. Admission is the caller's business: acknowledgements and the broker's
     /// own words are never held back.
     #[inline]

@@ -461,6 +461,8 @@ impl Router {
                 }
                 return Err(Held::Own);
             }
+            // A client that hung up while it was held back still hears what it asked for.
+            Admission::Closed if state.is_sealed() => {}
             Admission::Closed => {
                 self.acks.clear();
                 return Ok(());
