@@ -122,6 +122,10 @@ impl Core {
         self.totals.retire(peer);
         tracing::debug!(client = %peer.name, "unregistered");
         announce::unregistered(self, peer);
+        if self.phase() == Phase::Reading {
+            // They leave by themselves, when what waits for them is written.
+            return;
+        }
         // Secondaries have no secondaries: this is one level deep.
         for secondary in secondaries {
             self.cut(&secondary, Cut::PrimaryLeft);

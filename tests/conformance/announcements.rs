@@ -139,6 +139,24 @@ fn every_client_is_told_of_the_shutdown_without_subscribing() {
 }
 
 #[test]
+fn what_waits_for_clients_and_their_secondaries_at_shutdown_is_delivered() {
+    on_every_pair(|bus| {
+        let clients = vec![bus.far("a"), bus.far("a%%1"), bus.far("b")];
+        let mut sender = bus.near("sender");
+        // More than the system takes for a client that does not read.
+        let payload = [7; 4096];
+        for _ in 0..500 {
+            sender.must(Ask::Message("a%%1", &payload));
+            sender.must(Ask::Message("b", &payload));
+        }
+        sender.leave();
+        let heard = heard_at_shutdown(&bus.test, clients);
+        let counts: Vec<_> = heard.iter().map(Vec::len).collect();
+        assert_eq!(counts, [1, 501, 501]);
+    });
+}
+
+#[test]
 fn a_warning_comes_once_however_often_it_is_subscribed_to() {
     on_every_link(|bus| {
         let mut client = bus.near("a");
