@@ -141,7 +141,7 @@ fn a_subscription_of_ten_thousand_slashes_does_not_overflow_the_stack() {
         warm_up(&test, transport);
         let watch = Watch::new(alone);
         let mut client = test.client(transport, "client");
-        for slashes in [slashes, "/".repeat(200_000)] {
+        for slashes in [slashes, "/".repeat(50_000)] {
             assert_eq!(client.ask(1, Op::Subscribe, slashes.as_bytes()), Ok(()));
             let plus = slashes.replace('/', "+/");
             assert_eq!(client.ask(1, Op::Subscribe, plus.as_bytes()), Ok(()));
