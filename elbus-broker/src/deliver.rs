@@ -93,6 +93,11 @@ impl Run {
         self.kind
     }
 
+    /// Whether any of its frames is real-time.
+    pub(crate) const fn is_realtime(&self) -> bool {
+        self.realtime
+    }
+
     /// Bytes encoded so far.
     pub(crate) fn len(&self) -> usize {
         self.encoded.len()

@@ -9,7 +9,7 @@ use elbus_client::{
     Error, Frame,
     link::{Link, Operation, Payload, Source, Submitted},
 };
-use elbus_proto::{Code, Qos, TopicFilter, delivery::Kind};
+use elbus_proto::{ClientName, Code, NameMask, Qos, Topic, TopicFilter, delivery::Kind};
 use parking_lot::Mutex;
 
 use crate::{
@@ -62,14 +62,14 @@ impl LocalLink {
         for _ in 0..2 {
             let peer = match routes.target(target.as_bytes()) {
                 Ok(peer) => peer,
-                Err(code) => return self.refused(code, qos),
+                Err(code) => return self.refused(self.explained(code, Addressee::Client(target)), qos),
             };
             let Some(given) = payload.take() else {
                 break;
             };
             match self.place_one(peer, given, realtime) {
                 One::Placed => return Submitted::Done(Ok(())),
-                One::Shed => return self.refused(Code::NotDelivered, qos),
+                One::Shed => return self.refused(Code::NotDelivered.into(), qos),
                 One::Full(run) => {
                     let rest = vec![(Arc::clone(peer), 0)];
                     return Submitted::Later(Box::pin(place_rest(Arc::clone(&self.core), run, rest)));
@@ -80,7 +80,7 @@ impl LocalLink {
                 }
             }
         }
-        self.refused(Code::NotRegistered, qos)
+        self.refused(Code::NotRegistered.into(), qos)
     }
 
     fn place_one<'a>(&self, peer: &Arc<Peer>, payload: Payload<'a>, realtime: bool) -> One<'a> {
@@ -105,13 +105,13 @@ impl LocalLink {
     fn fan_out(
         &self,
         kind: Kind,
-        receivers: Result<Arc<Receivers>, Code>,
+        receivers: Result<Arc<Receivers>, Error>,
         payload: Payload<'_>,
         qos: Qos,
     ) -> Submitted {
         let receivers = match receivers {
             Ok(receivers) => receivers,
-            Err(code) => return self.refused(code, qos),
+            Err(error) => return self.refused(error, qos),
         };
         if receivers.peers.is_empty() {
             return Submitted::Done(Ok(()));
@@ -145,18 +145,48 @@ impl LocalLink {
             result = result.and(changed);
         }
         match result {
-            Err(error) if !qos.is_acknowledged() => self.refused(error.code(), qos),
+            Err(error) => self.refused(error, qos),
             result => Submitted::Done(result),
         }
     }
 
     /// Without an acknowledgement nobody is told.
-    fn refused(&self, code: Code, qos: Qos) -> Submitted {
+    fn refused(&self, error: Error, qos: Qos) -> Submitted {
         if qos.is_acknowledged() {
-            return Submitted::Done(Err(code.into()));
+            return Submitted::Done(Err(error));
         }
         self.core.totals.count_ignored();
         Submitted::Done(Ok(()))
+    }
+
+    /// The reason in full where there is one: on the wire there is only room for a code.
+    fn explained(&self, code: Code, addressee: Addressee<'_>) -> Error {
+        let config = &self.core.config;
+        let reason = match addressee {
+            Addressee::Client(name) => ClientName::parse(name.as_bytes(), config.names)
+                .err()
+                .map(|reason| Error::Name {
+                    name: name.to_owned(),
+                    reason,
+                }),
+            Addressee::Mask(mask) => NameMask::parse(mask.as_bytes(), config.names)
+                .err()
+                .map(|reason| Error::Mask {
+                    mask: mask.to_owned(),
+                    reason,
+                }),
+            Addressee::Topic(topic) => {
+                Topic::parse(topic.as_bytes(), config.topics)
+                    .err()
+                    .map(|reason| Error::Topic {
+                        topic: topic.to_owned(),
+                        reason,
+                    })
+            }
+        };
+        reason
+            .filter(|_| code == Code::Data)
+            .unwrap_or(Error::Refused(code))
     }
 
     fn check_size(&self, address: usize, payload: &Payload<'_>) -> Result<(), Error> {
@@ -197,6 +227,7 @@ impl Link for LocalLink {
             Operation::Message { target, payload } => self.message(target, payload, qos),
             Operation::Broadcast { mask, payload } => {
                 let receivers = self.routes.lock().mask(mask.as_bytes());
+                let receivers = receivers.map_err(|code| self.explained(code, Addressee::Mask(mask)));
                 self.fan_out(Kind::Broadcast, receivers, payload, qos)
             }
             Operation::Publish {
@@ -205,6 +236,7 @@ impl Link for LocalLink {
                 payload,
             } => {
                 let receivers = self.routes.lock().topic(topic.as_bytes());
+                let receivers = receivers.map_err(|code| self.explained(code, Addressee::Topic(topic)));
                 self.fan_out(Kind::Publication, receivers, payload, qos)
             }
             Operation::Publish {
@@ -214,6 +246,11 @@ impl Link for LocalLink {
             } => {
                 let address = [topic.as_bytes(), b"\0", receiver.as_bytes()].concat();
                 let receivers = self.routes.lock().topic_for(&address);
+                let receivers =
+                    receivers.map_err(|code| match self.explained(code, Addressee::Topic(topic)) {
+                        Error::Refused(code) => self.explained(code, Addressee::Client(receiver)),
+                        error => error,
+                    });
                 self.fan_out(Kind::Publication, receivers, payload, qos)
             }
             Operation::Subscribe(filters) => self.change(Change::Subscribe, filters, qos),
@@ -244,6 +281,13 @@ impl Drop for LocalSource {
             mailbox.discard();
         }
     }
+}
+
+/// Whom an operation is for, as its caller wrote it.
+enum Addressee<'a> {
+    Client(&'a str),
+    Mask(&'a str),
+    Topic(&'a str),
 }
 
 /// What became of a message for one client.

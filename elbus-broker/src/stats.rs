@@ -25,11 +25,11 @@ pub struct Stats {
     pub exclusions: usize,
     /// Frames that clients sent.
     pub r_frames: u64,
-    /// Bytes of them, headers included.
+    /// Bytes of them: on sockets all of them, in this process addresses and payloads.
     pub r_bytes: u64,
     /// Frames that went to clients.
     pub w_frames: u64,
-    /// Bytes of them, headers included on sockets.
+    /// Bytes of them: on sockets all of them, in this process payloads.
     pub w_bytes: u64,
     /// Frames that were well-formed but could not be carried out, and did not ask to be acknowledged.
     pub ignored: u64,
@@ -55,11 +55,11 @@ pub struct ClientInfo {
     pub port: Option<String>,
     /// Frames it sent.
     pub r_frames: u64,
-    /// Bytes of them, headers included.
+    /// Bytes of them: on sockets all of them, in this process addresses and payloads.
     pub r_bytes: u64,
     /// Frames that went to it.
     pub w_frames: u64,
-    /// Bytes of them, headers included on sockets.
+    /// Bytes of them: on sockets all of them, in this process payloads.
     pub w_bytes: u64,
     /// What waits for it: bytes on a socket, frames in this process.
     pub queue: usize,

@@ -74,13 +74,6 @@ impl Subscriptions {
         filter: TopicFilter<'_>,
         peer: &Arc<Peer>,
     ) -> Result<(), Code> {
-        if filter.as_str() == BROKER_WARN_TOPIC {
-            match change {
-                Change::Subscribe => peer.warned.store(true, Relaxed),
-                Change::Unsubscribe => peer.warned.store(false, Relaxed),
-                Change::Exclude | Change::Unexclude => {}
-            }
-        }
         let mut filters = self.filters.write();
         // What a client that has left still had on its way must not stay behind: it is sealed before `remove_client`.
         if peer.is_closed() {
@@ -89,6 +82,13 @@ impl Subscriptions {
         match change {
             Change::Subscribe | Change::Exclude => filters.add(change, filter, peer, self.limit)?,
             Change::Unsubscribe | Change::Unexclude => filters.take(change, filter, peer.id),
+        }
+        if filter.as_str() == BROKER_WARN_TOPIC {
+            match change {
+                Change::Subscribe => peer.warned.store(true, Relaxed),
+                Change::Unsubscribe => peer.warned.store(false, Relaxed),
+                Change::Exclude | Change::Unexclude => {}
+            }
         }
         // Under the lock: whoever looks afterwards sees the new epoch with the new state.
         self.epochs.bump(first_level(filter));
@@ -158,6 +158,7 @@ impl Filters {
         let (id, is_new) = index.insert(filter, peer);
         if is_new && used >= limit {
             index.remove_at(id, peer.id);
+            tracing::debug!(client = %peer.name, limit, "filter refused: the limit of filters is reached");
             return Err(Code::Busy);
         }
         ids.insert(id);

@@ -91,9 +91,7 @@ impl<'a> ClientName<'a> {
         if let Some(c) = name.chars().find(|&c| c.is_control() || c == '*' || c == '?') {
             return Err(NameError::Forbidden(c));
         }
-        if let Some((primary, suffix)) = name.split_once(SECONDARY_SEPARATOR)
-            && (primary.is_empty() || suffix.is_empty() || suffix.contains(SECONDARY_SEPARATOR))
-        {
+        if !is_well_separated(name) {
             return Err(NameError::Secondary);
         }
         Ok(Self(name))
@@ -199,6 +197,9 @@ impl<'a> NameMask<'a> {
         if let Some(c) = mask.chars().find(|c| c.is_control()) {
             return Err(MaskError::Name(NameError::Forbidden(c)));
         }
+        if !is_well_separated(mask) {
+            return Err(MaskError::Name(NameError::Secondary));
+        }
         let mut parts = mask.split('.').peekable();
         while let Some(part) = parts.next() {
             if part.contains('*') && (part != "*" || parts.peek().is_some()) {
@@ -242,6 +243,16 @@ impl<'a> NameMask<'a> {
             }
         }
         parts.next().is_none()
+    }
+}
+
+/// Whether `%%`, if it is there at all, is there once and has something on both sides.
+fn is_well_separated(name: &str) -> bool {
+    match name.split_once(SECONDARY_SEPARATOR) {
+        None => true,
+        Some((primary, suffix)) => {
+            !primary.is_empty() && !suffix.is_empty() && !suffix.contains(SECONDARY_SEPARATOR)
+        }
     }
 }
 
@@ -339,6 +350,15 @@ mod tests {
                 expected,
                 "{pattern} {client}"
             );
+        }
+    }
+
+    #[test]
+    fn a_mask_may_name_secondaries_as_a_name_does() {
+        assert!(mask("a.b%%1").is_ok());
+        assert!(mask("?.b%%1").is_ok());
+        for wrong in ["%%x", "a.%%", "a%%b%%c"] {
+            assert_eq!(mask(wrong), Err(MaskError::Name(NameError::Secondary)), "{wrong}");
         }
     }
 

@@ -205,9 +205,13 @@ impl Newcomer {
 
 /// Tells the other side why it is refused, as far as the protocol has a word for it.
 async fn refuse(socket: &Socket, origin: Origin, failed: &GreetingFailed, timeout: Duration) {
+    let Some(code) = failed.code() else {
+        // Gone before it said its name, as port scanners are: nothing that an operator has to know.
+        tracing::debug!(from = %origin, reason = %failed, "greeting ended");
+        return;
+    };
     tracing::info!(from = %origin, reason = %failed, "greeting refused");
-    if let Some(code) = failed.code() {
-        let _ = socket.write(&[io::IoSlice::new(&[code.byte()])]);
-        goodbye::linger(socket, timeout).await;
-    }
+    // It is told as far as it listens.
+    let _ = socket.write(&[io::IoSlice::new(&[code.byte()])]);
+    goodbye::linger(socket, timeout).await;
 }

@@ -420,7 +420,8 @@ impl Router {
     }
 
     /// Adds acknowledgements that were waiting for a held run.
-    pub(super) fn add_acks(&mut self, acks: &[u8]) {
+    pub(super) fn add_acks(&mut self, acks: &[u8], realtime: bool) {
+        self.urgent_acks |= realtime;
         self.acks.extend_from_slice(acks);
     }
 
