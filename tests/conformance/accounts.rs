@@ -129,13 +129,11 @@ fn everything_is_returned_when_all_have_left() {
 #[test]
 fn a_client_that_is_idle_is_not_taken_for_gone() {
     for transport in Transport::ALL {
-        let test = TestBroker::with(|config| config.timeout = std::time::Duration::from_millis(20));
+        let test = TestBroker::with(|config| config.timeout = std::time::Duration::from_millis(500));
         let mut idle = test.client(transport, "idle");
-        // Ten connections that do time out stand for the time that passes.
-        for _ in 0..10 {
-            let mut unfinished = test.connect(transport);
-            while unfinished.read_more() > 0 {}
-        }
+        // A connection that does time out stands for the time that passes.
+        let mut unfinished = test.connect(transport);
+        while unfinished.read_more() > 0 {}
         idle.send(1, Op::Nop, Qos::No, b"");
         idle.expect_nothing();
     }
