@@ -1,0 +1,24 @@
+"""Clients that are silent but for their pings stay on the bus."""
+import time
+
+from bus import *
+
+SILENCE = 2.5  # seconds: two pings of each client
+
+
+def check(*addresses):
+    # With the time-outs as they come: a client that hears nothing for a second must not mind.
+    clients = [
+        Place(library, address).join(f'{library}.idle{n}', timeout=1)
+        for library in LIBRARIES
+        for n, address in enumerate(addresses)
+    ]
+    time.sleep(SILENCE)
+    for client in clients:
+        assert client.client.is_connected(), client.name
+    for client, other in zip(clients, clients[1:] + clients[:1]):
+        expect(client.send(other.name, b'awake'), OK)
+        other.expect(OP_MESSAGE, client.name, b'awake')
+
+
+run(check)
