@@ -30,6 +30,10 @@ fn is_to_blame(peer: &Arc<Peer>, since: Instant) -> bool {
         if other.id == peer.id {
             return true;
         }
+        if other.cut_because().is_some() {
+            // The ring is open already: those in front of the gap are about to go on.
+            return false;
+        }
         if seen.contains(&other.id) {
             return false;
         }
