@@ -349,6 +349,12 @@ fn plain(bytes: &[u8], separator: char) -> Option<&str> {
     (fits && !text.chars().any(char::is_control)).then_some(text)
 }
 
+/// Whether `%%` is absent, or is there once with something on both sides.
+fn is_well_separated(text: &str) -> bool {
+    let sides: Vec<&str> = text.split("%%").collect();
+    sides.len() == 1 || (sides.len() == 2 && sides.iter().all(|side| !side.is_empty()))
+}
+
 /// Whether a mark that stands for the rest is absent, or is the whole last part.
 fn stands_last(text: &str, mark: char, separator: char) -> bool {
     match text.split_once(mark) {
@@ -362,11 +368,8 @@ proptest! {
 
     #[test]
     fn a_name_is_accepted_exactly_if_the_rules_allow_it(bytes in judged()) {
-        let expected = plain(&bytes, '.').filter(|text| {
-            let sides: Vec<&str> = text.split("%%").collect();
-            let is_secondary = sides.len() == 2 && sides.iter().all(|side| !side.is_empty());
-            (sides.len() == 1 || is_secondary) && !text.contains(['*', '?'])
-        });
+        let expected =
+            plain(&bytes, '.').filter(|text| is_well_separated(text) && !text.contains(['*', '?']));
         let name = ClientName::parse(&bytes, NAMES).ok();
         prop_assert_eq!(name.map(ClientName::as_str), expected);
         if let Some(name) = name {
@@ -380,7 +383,9 @@ proptest! {
     #[test]
     fn a_mask_is_accepted_exactly_if_the_rules_allow_it(bytes in judged()) {
         let expected = plain(&bytes, '.').filter(|text| {
-            stands_last(text, '*', '.') && text.split('.').all(|part| part == "?" || !part.contains('?'))
+            is_well_separated(text)
+                && stands_last(text, '*', '.')
+                && text.split('.').all(|part| part == "?" || !part.contains('?'))
         });
         let mask = NameMask::parse(&bytes, NAMES).ok();
         prop_assert_eq!(mask.map(NameMask::as_str), expected);

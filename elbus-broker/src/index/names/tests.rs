@@ -192,9 +192,13 @@ fn a_name() -> impl Strategy<Value = String> {
     prop::collection::vec(a_part(), 1..5).prop_map(|parts| {
         let text = not_empty(parts.join("."));
         let is_name = ClientName::parse(text.as_bytes(), UNLIMITED).is_ok();
-        // Two secondaries in one name.
-        if is_name { text } else { text.replace("%%", "%") }
+        if is_name { text } else { one_secondary_less(&text) }
     })
+}
+
+/// Takes out what makes a name or a mask wrong: two secondaries in one, or nothing on one side of the separator.
+fn one_secondary_less(text: &str) -> String {
+    text.replace("%%", "%")
 }
 
 fn a_mask() -> impl Strategy<Value = String> {
@@ -203,7 +207,9 @@ fn a_mask() -> impl Strategy<Value = String> {
         if rest {
             parts.push("*");
         }
-        not_empty(parts.join("."))
+        let text = not_empty(parts.join("."));
+        let is_mask = NameMask::parse(text.as_bytes(), UNLIMITED).is_ok();
+        if is_mask { text } else { one_secondary_less(&text) }
     })
 }
 
