@@ -111,7 +111,6 @@ impl Core {
     /// Takes a client off the bus, if it still is on it: its name is free and its subscriptions are gone when this
     /// returns. What is queued for it is still delivered.
     pub(crate) fn unregister(self: &Arc<Self>, peer: &Arc<Peer>) {
-        peer.seal();
         if let Some(secondaries) = self.registry.remove(peer) {
             self.forget(peer, secondaries);
         }
@@ -140,7 +139,9 @@ impl Core {
             let queued = peer.waiting();
             tracing::warn!(client = %peer.name, ?limit, queued, "took nothing for the stall time-out: disconnected");
         }
-        peer.cut(why);
+        // Off the bus before those who wait for it are woken: what they send next finds the name gone.
+        peer.condemn(why);
         self.unregister(peer);
+        peer.cut(why);
     }
 }

@@ -235,10 +235,14 @@ impl Peer {
         }
     }
 
+    /// Notes why the client is about to be disconnected; the first reason stands.
+    pub(crate) fn condemn(&self, why: Cut) {
+        let _ = self.cut.compare_exchange(0, why as u8, Relaxed, Relaxed);
+    }
+
     /// Disconnects the client: its queued bytes are freed, its session ends.
     pub(crate) fn cut(&self, why: Cut) {
-        // The first reason stands.
-        let _ = self.cut.compare_exchange(0, why as u8, Relaxed, Relaxed);
+        self.condemn(why);
         match &self.sink {
             Sink::Socket { outbox, .. } => outbox.close(),
             Sink::Local(mailbox) => mailbox.close(),

@@ -101,11 +101,13 @@ impl Registry {
         Ok(replaced)
     }
 
-    /// Removes a client; its successor of the same name is left alone. Answers its secondaries, which have to leave
+    /// Removes a client, which takes nothing more from now on; its successor of the same name is left alone. Answers its secondaries, which have to leave
     /// with it, or `None` when it was not there.
     pub(crate) fn remove(&self, peer: &Peer) -> Option<Vec<Arc<Peer>>> {
         let name = peer.client_name();
         let mut names = self.names.write();
+        // Under the lock: whoever is refused by the client and looks its name up again does not find it any more.
+        peer.seal();
         if !names.remove(name, peer.id) {
             return None;
         }
