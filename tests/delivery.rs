@@ -1,0 +1,15 @@
+//! The delivery engine's rules, each shown on a running broker: through raw sockets, and by clients in its process.
+mod delivery {
+    pub(crate) mod common;
+
+    mod cached;
+    mod cycles;
+    mod fan_out;
+    mod greeting;
+    mod held;
+    mod local;
+    mod paced;
+    mod shutdown;
+    mod slow;
+    mod timing;
+}

@@ -1,0 +1,147 @@
+//! Slow progress is never a stall: readers of a few kilobytes a second beside a sender that floods them.
+use std::{
+    sync::mpsc::Sender,
+    thread,
+    time::{Duration, Instant},
+};
+
+use elbus_testkit::{Raw, TestBroker, Transport};
+use socket2::SockRef;
+
+use super::common::{Repeating, await_queue, flood, is_on, message, messages, numbered, receive, repeat};
+
+/// What published Python clients make of their sockets' buffers.
+const PYTHON: usize = 8 * 1024;
+
+/// Published senders give up after this time. On an idle machine they are held for a tenth of it.
+const LONGEST_HOLD: Duration = Duration::from_secs(1);
+
+/// A reader of so many bytes a second.
+struct Pace {
+    transport: Transport,
+    rate: usize,
+    /// Size of its receive buffer, if it sets one.
+    buffer: Option<usize>,
+    lasting: Duration,
+    /// Whether the sender writes much at once, and not in small pieces.
+    bulk: bool,
+}
+
+impl Pace {
+    /// Reads at this pace, and answers the number of bytes; none are expected to be held up for long.
+    fn read(&self, raw: &Raw) -> usize {
+        let start = Instant::now();
+        let mut bytes = vec![0; self.rate / 50];
+        let mut total = 0;
+        while start.elapsed() < self.lasting {
+            let due = (start.elapsed().as_secs_f64() * self.rate as f64) as usize;
+            while total < due {
+                match receive(raw, &mut bytes) {
+                    Some(0) => return total,
+                    Some(n) => total += n,
+                    None => break,
+                }
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        total
+    }
+
+    /// The reader stays on the bus, and its sender is never held for long.
+    fn is_borne(&self) {
+        let bus = TestBroker::with(|config| config.high_water = 256 * 1024);
+        let reader = bus.client(self.transport, "reader");
+        reader.set_patience(Duration::from_millis(100));
+        if let Some(size) = self.buffer {
+            SockRef::from(&reader).set_recv_buffer_size(size).unwrap();
+        }
+        let sender = bus.client(self.transport, "sender");
+        let (tell, told) = std::sync::mpsc::channel();
+        let flood = if self.bulk {
+            drop(tell);
+            flood(&sender, messages("reader", 0..1000, 100))
+        } else {
+            flood_as_python_does(sender, tell)
+        };
+        await_queue(&bus, "reader", 256 * 1024);
+
+        let read = self.read(&reader);
+
+        assert!(is_on(&bus.broker, "reader"), "cut after {read} bytes");
+        assert_eq!(bus.broker.stats().stalled, 0);
+        assert!(read >= self.rate / 2, "{read} bytes came in {:?}", self.lasting);
+        drop(reader);
+        drop(flood);
+        let longest = told.iter().max().unwrap_or_default();
+        assert!(longest < LONGEST_HOLD, "the sender was held for {longest:?}");
+    }
+}
+
+/// A header and a payload at a time, out of a small buffer; tells how long each write took.
+fn flood_as_python_does(mut sender: Raw, tell: Sender<Duration>) -> Repeating {
+    SockRef::from(&sender).set_send_buffer_size(PYTHON).unwrap();
+    let frame = message("reader", &numbered(0, 200));
+    repeat(move || {
+        for part in [&frame[..9], &frame[9..]] {
+            let start = Instant::now();
+            sender.write(part);
+            let _ = tell.send(start.elapsed());
+        }
+        true
+    })
+}
+
+/// Readers of one rate, with receive buffers of the default size and small ones, beside senders of both kinds.
+fn all_are_borne(transport: Transport, rate: usize, seconds: u64) {
+    thread::scope(|scope| {
+        for (buffer, bulk) in [(None, false), (Some(PYTHON), false), (None, true)] {
+            let pace = Pace {
+                transport,
+                rate,
+                buffer,
+                lasting: Duration::from_secs(seconds),
+                bulk,
+            };
+            scope.spawn(move || pace.is_borne());
+        }
+    });
+}
+
+#[test]
+fn readers_of_250_kilobytes_a_second_are_borne_over_unix() {
+    all_are_borne(Transport::Unix, 250_000, 3);
+}
+
+/// Over TCP a reader's progress shows only when its system opens the window again: on Linux, with buffers of the
+/// default size, every 128 KiB.
+#[test]
+fn readers_of_a_megabyte_a_second_are_borne_over_tcp() {
+    all_are_borne(Transport::Tcp, 1_000_000, 3);
+}
+
+#[test]
+fn readers_of_100_kilobytes_a_second_are_borne_over_unix() {
+    all_are_borne(Transport::Unix, 100_000, 3);
+}
+
+#[test]
+fn a_reader_of_20_kilobytes_a_second_is_borne_beside_a_published_client() {
+    let pace = Pace {
+        transport: Transport::Unix,
+        rate: 20_000,
+        buffer: Some(PYTHON),
+        lasting: Duration::from_secs(3),
+        bulk: false,
+    };
+    pace.is_borne();
+}
+
+#[test]
+#[ignore = "takes 30 s; the second stage of .ci/run runs it"]
+fn slow_readers_are_borne_for_30_seconds() {
+    thread::scope(|scope| {
+        for (transport, rate) in [(Transport::Unix, 250_000), (Transport::Tcp, 1_000_000)] {
+            scope.spawn(move || all_are_borne(transport, rate, 30));
+        }
+    });
+}
