@@ -1,4 +1,6 @@
 //! The delivery engine's rules, each shown on a running broker: through raw sockets, and by clients in its process.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod delivery {
     pub(crate) mod common;
 

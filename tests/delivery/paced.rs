@@ -91,10 +91,10 @@ fn flood_as_python_does(mut sender: Raw, tell: Sender<Duration>) -> Repeating {
     })
 }
 
-/// Readers of one rate, with receive buffers of the default size and small ones, beside senders of both kinds.
+/// Readers of one rate beside senders of both kinds.
 fn all_are_borne(transport: Transport, rate: usize, seconds: u64) {
     thread::scope(|scope| {
-        for (buffer, bulk) in [(None, false), (Some(PYTHON), false), (None, true)] {
+        for (buffer, bulk) in [(None, false), (None, true)] {
             let pace = Pace {
                 transport,
                 rate,
