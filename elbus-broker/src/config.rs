@@ -21,8 +21,8 @@ use elbus_proto::{NameLimits, TopicLimits};
 pub struct Config {
     /// Queued bytes at which a connection's outbox is full and those who feed it are held back. Default: 8 MiB.
     pub high_water: usize,
-    /// How long a receiver may take nothing while it is over its high-water mark before it is disconnected.
-    /// Default: 500 ms.
+    /// How long a receiver may take nothing while it is over its high-water mark before it is disconnected;
+    /// over TCP, where less of its progress shows, half as long again. Default: 500 ms.
     pub stall_timeout: Duration,
     /// Bounds a greeting, an unfinished frame (64 KiB of a large one), the drain of a connection, and how long a
     /// client in this process waits to send. Default: 5 s.

@@ -3,9 +3,15 @@
 //! A client that the broker itself does not read from, because someone it sends to is full, may have stopped reading
 //! for that reason alone: it is not taken for dead. When such clients stand in a ring, each waiting for the next,
 //! nobody would ever move, so the one that has taken nothing for the longest is cut.
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use crate::peer::{Cut, Peer};
+use crate::{
+    peer::{Cut, Peer},
+    socket::Origin,
+};
 
 /// Disconnects `peer` if it is dead. Called by its writer task when a write moved nothing.
 pub(crate) fn check(peer: &Arc<Peer>) {
@@ -14,11 +20,24 @@ pub(crate) fn check(peer: &Arc<Peer>) {
     let Some(since) = peer.outbox().and_then(|outbox| outbox.stalled_since()) else {
         return;
     };
-    if since.elapsed() < peer.core.config.stall_timeout {
+    if since.elapsed() < patience(peer) {
         return;
     }
     if is_to_blame(peer, since) {
         peer.core.cut(peer, Cut::Stalled);
+    }
+}
+
+/// How long `peer` may take nothing.
+///
+/// Over TCP half as long again: a Linux receiver opens its window again only when it has emptied about 112 KiB of a
+/// buffer of the default size (measured on the loopback interface, whatever the segment size), and 250 kB/s must not look
+/// like nothing. It stays below the second after which published clients give a write up.
+fn patience(peer: &Peer) -> Duration {
+    let limit = peer.core.config.stall_timeout;
+    match peer.origin {
+        Origin::Tcp { .. } => limit.saturating_mul(3) / 2,
+        Origin::Unix { .. } | Origin::Process => limit,
     }
 }
 

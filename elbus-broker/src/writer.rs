@@ -21,9 +21,10 @@ use crate::{
 /// bytes long before that, and a slow receiver must not look like a dead one.
 const PROBE: Duration = Duration::from_millis(50);
 
-/// Bytes a write over the high-water mark. The system frees a UNIX socket's buffer only in the pieces in which it was
-/// filled, so small ones make small progress visible.
-const SMALL_PIECE: usize = 8 * 1024;
+/// Bytes a write over the high-water mark, at least and at most. The system frees a UNIX socket's buffer only in the
+/// pieces in which it was filled, so small ones make small progress visible; a faster receiver gets larger ones.
+const SMALLEST_PIECE: usize = 2 * 1024;
+const LARGEST_PIECE: usize = 64 * 1024;
 
 /// Bytes a turn, after which the outbox is told and waiting sessions go on.
 const TURN: usize = 256 * 1024;
@@ -59,14 +60,22 @@ pub(crate) async fn run(peer: Arc<Peer>, batch: Batch) {
 /// Answers false when the connection is broken.
 async fn write_out(peer: &Arc<Peer>, socket: &Socket, outbox: &Outbox, mut batch: Batch) -> bool {
     let mut timer = None;
+    // What the receiver took in the last turn.
+    let mut taken = 0;
     for turn in 1_usize.. {
         let woken = std::future::poll_fn(|cx| poll_woken(peer, socket, outbox, &mut timer, cx)).await;
-        let piece = if outbox.is_over() { SMALL_PIECE } else { usize::MAX };
+        let piece = match outbox.is_over() {
+            true => (taken / 8).clamp(SMALLEST_PIECE, LARGEST_PIECE),
+            false => usize::MAX,
+        };
         let result = match woken {
             Woken::Writable => batch.write(&Waited(socket), piece, TURN),
             Woken::Probe => batch.write(socket, piece, TURN),
             Woken::Ended => return true,
         };
+        if let Ok(n) | Err(WriteError::Full(n)) = result {
+            taken = n;
+        }
         match result {
             Ok(n) => match outbox.wrote(batch, n) {
                 Next::Released => return true,
