@@ -327,10 +327,11 @@ pub(crate) struct HeldOn<'a>(&'a Peer);
 
 impl Drop for HeldOn<'_> {
     fn drop(&mut self) {
-        *self.0.held_on.lock() = None;
-        // A client that the broker did not read from may have stopped reading for that reason alone.
+        // A client that the broker did not read from may have stopped reading for that reason alone. First the clock,
+        // so that nobody finds it free with the time it was held.
         if let Some(outbox) = self.0.outbox() {
             outbox.restart_clock();
         }
+        *self.0.held_on.lock() = None;
     }
 }

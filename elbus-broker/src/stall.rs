@@ -23,7 +23,8 @@ pub(crate) fn check(peer: &Arc<Peer>) {
     if since.elapsed() < patience(peer) {
         return;
     }
-    if is_to_blame(peer, since) {
+    // It may have been released while it was judged: then its clock has started anew.
+    if is_to_blame(peer, since) && peer.outbox().and_then(|outbox| outbox.stalled_since()) == Some(since) {
         peer.core.cut(peer, Cut::Stalled);
     }
 }
