@@ -6,7 +6,11 @@ use elbus_testkit::{Raw, TestBroker, Transport};
 use super::common::{Reader, discard, flood, is_on, message, messages, numbered};
 
 fn small_marks() -> TestBroker {
-    TestBroker::with(|config| config.high_water = 64 * 1024)
+    TestBroker::with(|config| {
+        config.high_water = 64 * 1024;
+        // Time for a loaded machine to begin to read.
+        config.stall_timeout = Duration::from_secs(1);
+    })
 }
 
 /// Clients of these names, each of which floods the next one, the last one the first.

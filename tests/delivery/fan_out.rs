@@ -116,7 +116,10 @@ fn everyone_a_broadcast_touched_is_flushed_before_its_sender_is_held() {
 
 #[test]
 fn large_publications_reach_slow_and_fast_subscribers_unharmed() {
-    let bus = TestBroker::with(|config| config.high_water = MARK);
+    let bus = TestBroker::with(|config| {
+        config.high_water = MARK;
+        config.stall_timeout = 2 * PATIENCE;
+    });
     let (mut slow, mut fast) = (
         bus.client(Transport::Tcp, "slow"),
         bus.client(Transport::Unix, "fast"),
