@@ -7,7 +7,8 @@ PAYLOAD = random.Random(2).randbytes(2_000_000)
 
 
 def check(first, second, group):
-    a, b = first.join(f'{group}.a'), second.join(f'{group}.b')
+    # With the time-out as it comes: a second for a whole payload.
+    a, b = first.join(f'{group}.a', timeout=1), second.join(f'{group}.b', timeout=1)
     b.subscribe(f'{group}/large')
     for sender, receiver in [(a, b), (b, a)]:
         for qos in range(4):
