@@ -4,7 +4,8 @@
 //! whoever started it knows how it went.
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Write},
+    os::fd::AsFd,
     process::{Command, Stdio},
 };
 
@@ -48,11 +49,11 @@ pub(crate) fn leave_terminal() -> io::Result<()> {
     Ok(())
 }
 
-/// Tells whoever started the process that the bus is up.
+/// Tells whoever started the process that the bus is up, as the last thing that reaches the terminal.
 pub(crate) fn say_up() -> io::Result<()> {
-    println!("{UP}");
+    let mut starter = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let nowhere = File::options().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdout(&nowhere)?;
     rustix::stdio::dup2_stderr(&nowhere)?;
-    Ok(())
+    writeln!(starter, "{UP}")
 }
