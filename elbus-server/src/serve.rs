@@ -1,5 +1,5 @@
 //! Running the broker until a signal ends it.
-use std::io;
+use std::{io, time::Duration};
 
 use elbus_broker::{Address, Broker, ListenError};
 use elbus_client::default_address::{DefaultAddressError, create_default_address};
@@ -10,6 +10,9 @@ use crate::{
     daemon, limits, log,
     pid_file::{PidFile, PidFileError},
 };
+
+/// How long the end of the process waits for what is given up.
+const GIVING_UP: Duration = Duration::from_secs(1);
 
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +48,8 @@ pub(crate) fn run(args: &Args, broker: &Broker) -> Result<(), ServerError> {
     }
     let runtime = runtime.enable_all().build().map_err(ServerError::Runtime)?;
     let outcome = runtime.block_on(serve(args, broker));
-    // Whatever still runs is given up: everything that could be delivered has been.
-    runtime.shutdown_background();
+    // Whatever still runs is given up: everything that could be delivered has been. Sockets go with their files.
+    runtime.shutdown_timeout(GIVING_UP);
     outcome
 }
 
