@@ -120,32 +120,35 @@ fn small_buffer(transport: Transport) -> Option<usize> {
     (transport == Transport::Unix).then_some(PYTHON)
 }
 
-const DEFAULT: Duration = Duration::from_millis(500);
-
-#[test]
-fn readers_of_250_kilobytes_a_second_are_borne_over_unix() {
-    all_are_borne(Transport::Unix, 250_000, DEFAULT, 3);
-}
-
-/// Over TCP a reader's progress shows only when its system opens the window again: on Linux, with buffers of the
-/// default size, about every 112 KiB.
-#[test]
-fn readers_of_250_kilobytes_a_second_are_borne_over_tcp() {
-    all_are_borne(Transport::Tcp, 250_000, DEFAULT, 3);
-}
+/// How long a reader goes without visible progress is its pace against the stall time-out. With a long one the same is
+/// shown of slower readers, and a machine that is busy for half a second does not look like a dead reader.
+const PATIENT: Duration = Duration::from_secs(3);
 
 /// A system frees a UNIX socket's buffer in the pieces in which it was filled, at most some 36 KiB.
 #[test]
-fn readers_that_take_a_piece_within_the_stall_time_out_are_borne_over_unix() {
-    all_are_borne(Transport::Unix, 40_000, Duration::from_secs(3), 4);
+fn readers_of_50_kilobytes_a_second_are_borne_over_unix() {
+    all_are_borne(Transport::Unix, 50_000, PATIENT, 4);
 }
 
 #[test]
-#[ignore = "takes 30 s; the second stage of .ci/run runs it"]
+fn readers_of_250_kilobytes_a_second_are_borne_over_unix() {
+    all_are_borne(Transport::Unix, 250_000, PATIENT, 4);
+}
+
+/// Over TCP progress shows only when the reader's system opens the window again: on Linux, with buffers of the
+/// default size, about every 112 KiB.
+#[test]
+fn readers_of_250_kilobytes_a_second_are_borne_over_tcp() {
+    all_are_borne(Transport::Tcp, 250_000, PATIENT, 4);
+}
+
+#[test]
+#[ignore = "takes 30 s and an idle machine; the second stage of .ci/run runs it"]
 fn slow_readers_are_borne_for_30_seconds() {
+    let default = Duration::from_millis(500);
     thread::scope(|scope| {
         for (transport, rate) in [(Transport::Unix, 250_000), (Transport::Tcp, 250_000)] {
-            scope.spawn(move || all_are_borne(transport, rate, DEFAULT, 30));
+            scope.spawn(move || all_are_borne(transport, rate, default, 30));
         }
     });
 }
