@@ -203,9 +203,10 @@ fn a_held_sender_goes_on_as_soon_as_one_frame_fits() {
     for _ in 0..40 {
         assert!(reader.fill());
         reader.take_frames(|_, _| {});
-        bus.eventually("the sender fills what was read, and does not wait for more", |broker| {
-            queue(broker, "slow").is_some_and(|queued| queued > mark - 64 * 1024)
-        });
+        bus.eventually(
+            "the sender fills what was read, and does not wait for more",
+            |broker| queue(broker, "slow").is_some_and(|queued| queued > mark - 64 * 1024),
+        );
     }
     bus.eventually("as many frames have gone in as were taken out", |broker| {
         taken(broker) > before + 300
