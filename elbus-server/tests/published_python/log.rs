@@ -147,7 +147,7 @@ fn a_log_of_100_000_lines_goes_from_busrt_to_busrt_async_over_tcp() {
 }
 
 #[test]
-#[ignore = "takes 30 s; the second stage of .ci/run runs it"]
+#[ignore = "takes 90 s; the second stage of .ci/run runs it"]
 fn a_log_of_100_000_lines_goes_from_each_library_to_each_other_one() {
     let libraries = ["elbus", "busrt", "busrt_async"];
     for transport in 0..2 {
