@@ -13,8 +13,10 @@ use rustix::{
 /// Why the file cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PidFileError {
-    #[error("{path:?} says that process {pid} runs this server already")]
+    #[error("{path:?} names the process {pid}, which is running: if it is not this server, remove the file")]
     Running { path: PathBuf, pid: i32 },
+    #[error("{path:?} exists and does not hold a process id: move it away, or choose another file")]
+    NotAPid { path: PathBuf },
     #[error("the process id cannot be written to {path:?}: {source}")]
     Io { path: PathBuf, source: io::Error },
 }
@@ -29,21 +31,24 @@ impl PidFile {
             path: path.to_owned(),
             source,
         };
-        if let Ok(text) = fs::read_to_string(path) {
-            let pid = text
-                .trim()
-                .parse()
-                .ok()
-                .filter(|&pid| pid != std::process::id().cast_signed());
-            if let Some(pid) = pid
-                && Pid::from_raw(pid).is_some_and(is_alive)
-            {
-                return Err(PidFileError::Running {
-                    path: path.to_owned(),
-                    pid,
-                });
+        match fs::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+            Ok(text) => {
+                let Ok(pid) = text.trim().parse() else {
+                    return Err(PidFileError::NotAPid {
+                        path: path.to_owned(),
+                    });
+                };
+                let is_own = pid == std::process::id().cast_signed();
+                if !is_own && Pid::from_raw(pid).is_some_and(is_alive) {
+                    return Err(PidFileError::Running {
+                        path: path.to_owned(),
+                        pid,
+                    });
+                }
+                fs::remove_file(path).map_err(failed)?;
             }
-            fs::remove_file(path).map_err(failed)?;
         }
         let mut file = fs::OpenOptions::new()
             .write(true)

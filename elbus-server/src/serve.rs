@@ -1,5 +1,8 @@
 //! Running the broker until a signal ends it.
-use std::{io, time::Duration};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use elbus_broker::{Address, Broker, ListenError};
 use elbus_client::default_address::{DefaultAddressError, create_default_address};
@@ -40,7 +43,7 @@ pub(crate) fn run(args: &Args, broker: &Broker) -> Result<(), ServerError> {
     if args.in_background {
         daemon::leave_terminal().map_err(ServerError::Background)?;
     }
-    log::start(args)?;
+    let _log = log::start(args)?;
     limits::raise_open_files();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(workers) = args.workers {
@@ -87,17 +90,23 @@ async fn serve(args: &Args, broker: &Broker) -> Result<(), ServerError> {
 
 /// Says where the bus is and how to talk to it.
 fn introduce(bound: &[Address]) {
-    println!("elbus-server {} listens at", env!("CARGO_PKG_VERSION"));
+    // Whoever started the server may not listen; it runs all the same.
+    let _ = write_introduction(&mut io::stdout().lock(), bound);
+}
+
+fn write_introduction(out: &mut impl Write, bound: &[Address]) -> io::Result<()> {
+    writeln!(out, "elbus-server {} listens at", env!("CARGO_PKG_VERSION"))?;
     for address in bound {
-        println!("  {address}");
+        writeln!(out, "  {address}")?;
     }
     if let Some(address) = bound.first() {
-        println!("Talk to it from Python (pip install elbus):");
-        println!("  import elbus.client");
-        println!("  bus = elbus.client.Client('{address}', 'my.name')");
-        println!("  bus.connect()");
-        println!("Ctrl-C ends it; --help tells more.");
+        writeln!(out, "Talk to it from Python (pip install elbus):")?;
+        writeln!(out, "  import elbus.client")?;
+        writeln!(out, "  bus = elbus.client.Client('{address}', 'my.name')")?;
+        writeln!(out, "  bus.connect()")?;
+        writeln!(out, "Ctrl-C ends it; --help tells more.")?;
     }
+    Ok(())
 }
 
 /// The signals that end the server.

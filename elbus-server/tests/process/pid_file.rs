@@ -32,7 +32,7 @@ fn one_that_names_a_live_process_is_refused_and_kept() {
         fs::write(&file, format!("{alive}\n")).unwrap();
         let refused = server_with(&file).err().unwrap();
         assert_eq!(refused.code, Some(1));
-        let expected = format!("says that process {alive} runs this server already");
+        let expected = format!("names the process {alive}, which is running");
         assert!(refused.message.contains(&expected), "{refused:?}");
         assert_eq!(fs::read_to_string(&file).unwrap(), format!("{alive}\n"));
         assert!(!directory.path().join("bus.sock").exists());
@@ -49,6 +49,20 @@ fn one_that_names_a_process_which_is_gone_is_replaced() {
     let server = server_with(&file).unwrap();
     let pid = server.process.pid().as_raw_nonzero();
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("{pid}\n"));
+}
+
+#[test]
+fn a_file_that_holds_something_else_is_refused_and_kept() {
+    let directory = tempdir().unwrap();
+    let file = directory.path().join("keep");
+    fs::write(&file, "precious\n").unwrap();
+    let refused = server_with(&file).err().unwrap();
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.message.contains("does not hold a process id"),
+        "{refused:?}"
+    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), "precious\n");
 }
 
 #[test]

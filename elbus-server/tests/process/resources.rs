@@ -96,3 +96,33 @@ fn an_idle_client_costs_at_most_4_kib_of_memory_and_no_processor() {
         std::mem::replace(&mut last, now) == now
     });
 }
+
+#[test]
+fn a_log_that_nobody_reads_does_not_stop_the_bus() {
+    let directory = tempdir().unwrap();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_elbus-server"))
+        .current_dir(directory.path())
+        .args(["-B", "bus.sock", "-w", "2"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let address = elbus_broker::Address::Unix(directory.path().join("bus.sock"));
+    eventually("the server listens", || {
+        directory.path().join("bus.sock").exists()
+    });
+    eventually("the server accepts", || {
+        std::os::unix::net::UnixStream::connect(directory.path().join("bus.sock")).is_ok()
+    });
+    // Every one of these is worth a line of the log; together they are several times what the pipe holds.
+    for _ in 0..2_000 {
+        let (_, answer) = Raw::try_register(&address, b".reserved");
+        assert_ne!(answer, elbus_proto::OK);
+    }
+    let mut client = Raw::register(&address, "client");
+    client.expect_nothing();
+    drop(client);
+    let pid = rustix::process::Pid::from_child(&server);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+}
