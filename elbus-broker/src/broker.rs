@@ -123,6 +123,11 @@ impl Broker {
         self.core
             .register(&peer)
             .map_err(|refusal| RegisterError::of(refusal, name, &self.core))?;
+        if self.core.stop.is_cancelled() {
+            // Shutdown may have looked before this one was there.
+            self.core.unregister(&peer);
+            return Err(RegisterError::ShuttingDown);
+        }
         let (link, source) = local::halves(&self.core, peer);
         Ok((Client::new(Arc::new(link)), Inbox::new(Box::new(source))))
     }

@@ -197,7 +197,14 @@ impl Run {
     /// Moves the encoded frames to shared memory.
     pub(crate) fn share(&mut self) {
         if self.shared.is_none() {
-            self.shared = Some(std::mem::take(&mut self.encoded).into());
+            // A mostly empty buffer is not kept alive for what is in it.
+            self.shared = Some(if self.encoded.len() < self.encoded.capacity() / 2 {
+                let bytes = Bytes::copy_from_slice(&self.encoded);
+                self.encoded.clear();
+                bytes
+            } else {
+                std::mem::take(&mut self.encoded).into()
+            });
         }
     }
 

@@ -83,6 +83,8 @@ impl Registry {
             }
         }
         let replaced = replaced.map(|old| {
+            // Under the lock, as in `remove`: nothing more is appended to it once its successor is visible.
+            old.seal();
             names.remove(name, old.id);
             Replaced {
                 secondaries: names.secondaries_of(name.as_str()),
@@ -101,8 +103,8 @@ impl Registry {
         Ok(replaced)
     }
 
-    /// Removes a client, which takes nothing more from now on; its successor of the same name is left alone. Answers its secondaries, which have to leave
-    /// with it, or `None` when it was not there.
+    /// Removes a client, which takes nothing more from now on; its successor of the same name is left alone. Answers
+    /// its secondaries, which have to leave with it, or `None` when it was not there.
     pub(crate) fn remove(&self, peer: &Peer) -> Option<Vec<Arc<Peer>>> {
         let name = peer.client_name();
         let mut names = self.names.write();

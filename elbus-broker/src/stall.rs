@@ -57,8 +57,11 @@ fn is_to_blame(peer: &Arc<Peer>, since: Instant) -> bool {
         if seen.contains(&other.id) {
             return false;
         }
-        let other_since = other.outbox().and_then(|outbox| outbox.stalled_since());
-        if other_since.is_some_and(|other_since| (other_since, other.id) < (since, peer.id)) {
+        let Some(other_since) = other.outbox().and_then(|outbox| outbox.stalled_since()) else {
+            // It has room: whoever waits for it is about to go on.
+            return false;
+        };
+        if (other_since, other.id) < (since, peer.id) {
             return false;
         }
         seen.push(other.id);

@@ -108,7 +108,7 @@ impl Random {
 /// One client publishes the log, another writes what it receives to a file.
 fn carry(transport: usize, publisher: &str, receiver: &str) {
     let directory = tempdir().unwrap();
-    let server = Server::start(directory.path(), &[]);
+    let server = Server::start(directory.path(), &["--stall-timeout", "20"]);
     let address = server.addresses[transport].to_string();
     let [sent, received] = ["sent.log", "received.log"].map(|name| directory.path().join(name));
     fs::write(&sent, log()).unwrap();
