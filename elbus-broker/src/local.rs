@@ -313,7 +313,7 @@ fn flush(touched: Vec<Arc<Peer>>, realtime: bool) {
         if realtime {
             peer.flush_now()
         } else {
-            peer.flush_soon()
+            peer.flush_later()
         }
     }
 }

@@ -150,13 +150,19 @@ impl Peer {
     /// Writes what waits for this client; real-time frames and full blocks at once, others after the time set for
     /// gathering.
     pub(crate) fn flush(self: &Arc<Self>) {
+        if self.core.config.buf_ttl.is_zero() {
+            self.flush_now()
+        } else {
+            self.flush_later()
+        }
+    }
+
+    /// Writes what waits once the time set for gathering is over. Without one a task of its own does it at once, so
+    /// that many sends of one task become one write.
+    pub(crate) fn flush_later(self: &Arc<Self>) {
         let Sink::Socket { outbox, runtime, .. } = &self.sink else {
             return;
         };
-        let ttl = self.core.config.buf_ttl;
-        if ttl.is_zero() {
-            return self.flush_now();
-        }
         let hold = outbox.lock().may_wait();
         match hold {
             Hold::No => self.flush_now(),
@@ -164,28 +170,12 @@ impl Peer {
             Hold::Yes => {
                 let peer = Arc::clone(self);
                 runtime.spawn(async move {
-                    tokio::time::sleep(ttl).await;
+                    let ttl = peer.core.config.buf_ttl;
+                    if !ttl.is_zero() {
+                        tokio::time::sleep(ttl).await;
+                    }
                     peer.end_hold();
                 });
-            }
-        }
-    }
-
-    /// Writes what waits as soon as the current task yields: many sends of one task become one write.
-    pub(crate) fn flush_soon(self: &Arc<Self>) {
-        let Sink::Socket { outbox, runtime, .. } = &self.sink else {
-            return;
-        };
-        if !self.core.config.buf_ttl.is_zero() {
-            return self.flush();
-        }
-        let hold = outbox.lock().may_wait();
-        match hold {
-            Hold::No => self.flush_now(),
-            Hold::Already => {}
-            Hold::Yes => {
-                let peer = Arc::clone(self);
-                runtime.spawn(async move { peer.end_hold() });
             }
         }
     }
