@@ -13,6 +13,7 @@ use rustix::{
     buffer::spare_capacity,
     net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown},
 };
+use socket2::SockRef;
 use tokio::{
     io::{Interest, Ready},
     net::{TcpStream, UnixStream},
@@ -60,15 +61,54 @@ impl fmt::Display for Origin {
 /// A connected stream socket.
 pub(crate) enum Socket {
     Unix(UnixStream),
-    Tcp(TcpStream),
+    Tcp(TcpStream, Window),
+}
+
+/// How much a TCP connection's other side takes at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Window {
+    /// As much as systems give if nobody asks for less.
+    Wide,
+    /// So little that a segment of an interface with large ones fills half of it or more.
+    ///
+    /// Linux sends nothing into a window that is smaller than a segment until a timer of 200 ms fires, and the receiver
+    /// then goes on to offer windows of that size: 26 kB/s, for as long as something waits. Published clients, which
+    /// shrink their receive buffers to 8 KiB, get there on the loopback interface as soon as they fall behind. So
+    /// they are sent segments that always fit.
+    Narrow,
+}
+
+/// What a receiver with a narrow window gets at a time: as much as on any network, so that nobody minds.
+const NARROW_PIECE: usize = 1024;
+
+impl Window {
+    /// The system halves the window that it is offered first to find the size of its segments, if that is less than
+    /// the interface allows: then it tells how wide the window is.
+    fn of(stream: &TcpStream) -> Self {
+        const ETHERNET: u32 = 1460;
+        const HALF_OF_NARROW: u32 = 8 * 1024;
+        match SockRef::from(stream).tcp_mss() {
+            Ok(segment) if segment > ETHERNET && segment <= HALF_OF_NARROW => Self::Narrow,
+            // A system that cannot tell has segments of its own.
+            Ok(_) | Err(_) => Self::Wide,
+        }
+    }
 }
 
 impl Socket {
+    /// A connection that was accepted.
+    pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
+        // Frames are gathered here already: holding them up in the kernel as well would only delay them.
+        stream.set_nodelay(true)?;
+        let window = Window::of(&stream);
+        Ok(Self::Tcp(stream, window))
+    }
+
     /// Ready when there is something to read, or the other side is gone.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Unix(socket) => socket.poll_read_ready(cx),
-            Self::Tcp(socket) => socket.poll_read_ready(cx),
+            Self::Tcp(socket, _) => socket.poll_read_ready(cx),
         }
     }
 
@@ -76,7 +116,7 @@ impl Socket {
     pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Unix(socket) => socket.poll_write_ready(cx),
-            Self::Tcp(socket) => socket.poll_write_ready(cx),
+            Self::Tcp(socket, _) => socket.poll_write_ready(cx),
         }
     }
 
@@ -106,7 +146,7 @@ impl Socket {
     /// and give up when a frame takes a second.
     fn acknowledge_at_once(&self) {
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Self::Tcp(socket) = self {
+        if let Self::Tcp(socket, _) = self {
             // It only makes things faster.
             let _ = rustix::net::sockopt::set_tcp_quickack(socket, true);
         }
@@ -161,7 +201,7 @@ impl Socket {
             // The mask of PRIORITY holds "read closed", but not "readable".
             let ready = match self {
                 Self::Unix(socket) => socket.ready(Interest::PRIORITY).await,
-                Self::Tcp(socket) => socket.ready(Interest::PRIORITY).await,
+                Self::Tcp(socket, _) => socket.ready(Interest::PRIORITY).await,
             };
             match ready {
                 Ok(ready) if !ready.is_read_closed() => {
@@ -178,7 +218,7 @@ impl Socket {
     fn try_io<R>(&self, interest: Interest, call: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
         match self {
             Self::Unix(socket) => socket.try_io(interest, call),
-            Self::Tcp(socket) => socket.try_io(interest, call),
+            Self::Tcp(socket, _) => socket.try_io(interest, call),
         }
     }
 }
@@ -187,7 +227,7 @@ impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Unix(socket) => socket.as_fd(),
-            Self::Tcp(socket) => socket.as_fd(),
+            Self::Tcp(socket, _) => socket.as_fd(),
         }
     }
 }
@@ -218,6 +258,11 @@ impl Wire for Socket {
     fn write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         Ok(match parts {
+            [part, ..] if matches!(self, Self::Tcp(_, Window::Narrow)) => {
+                let piece = &part[..part.len().min(NARROW_PIECE)];
+                // The end of a record: the system does not join it with what follows.
+                rustix::net::send(self, piece, flags | SendFlags::EOR)?
+            }
             [part] => rustix::net::send(self, part, flags)?,
             parts => rustix::net::sendmsg(self, parts, &mut SendAncillaryBuffer::default(), flags)?,
         })

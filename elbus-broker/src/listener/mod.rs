@@ -165,10 +165,8 @@ impl Listener {
             }
             Self::Tcp(listener, _) => {
                 let (socket, from) = listener.accept().await?;
-                // Frames are gathered here already: holding them up in the kernel as well would only delay them.
-                socket.set_nodelay(true)?;
                 Ok((
-                    Socket::Tcp(socket),
+                    Socket::tcp(socket)?,
                     Origin::Tcp {
                         host: from.ip().to_canonical(),
                         port: from.port(),
