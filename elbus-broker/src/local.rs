@@ -6,10 +6,10 @@ use std::{
 };
 
 use elbus_client::{
-    Error, Frame,
-    link::{Link, Operation, Payload, Source, Submitted},
+    Client, ConnectError, Error, Frame, Inbox,
+    link::{Later, Link, Operation, Payload, Source, Submitted},
 };
-use elbus_proto::{ClientName, Code, NameMask, Qos, Topic, TopicFilter, delivery::Kind};
+use elbus_proto::{ClientName, Code, NameMask, Qos, SECONDARY_SEPARATOR, Topic, TopicFilter, delivery::Kind};
 use parking_lot::Mutex;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     mailbox::{Mailbox, Posted},
     peer::{Cut, Peer, Sink},
     route::{Receivers, Routes},
+    socket::Origin,
     subscriptions::Change,
 };
 
@@ -150,6 +151,29 @@ impl LocalLink {
         }
     }
 
+    fn register_secondary(&self) -> Result<(Client, Inbox), ConnectError> {
+        if self.peer.is_closed() {
+            return Err(ConnectError::Closed);
+        }
+        let primary = ClientName::assume_checked(&self.peer.name).primary();
+        let name = format!("{primary}{SECONDARY_SEPARATOR}{}", self.core.next_id());
+        let limits = self.core.config.names;
+        ClientName::parse(name.as_bytes(), limits).map_err(|reason| ConnectError::Name {
+            name: name.clone(),
+            reason,
+        })?;
+        let sink = Sink::Local(Mailbox::new(self.core.config.queue_size));
+        let peer = Peer::new(&self.core, &name, Origin::Process, "".into(), sink);
+        self.core
+            .register(&peer)
+            .map_err(|refusal| ConnectError::Refused {
+                name,
+                code: refusal.code(),
+            })?;
+        let (link, source) = halves(&self.core, peer);
+        Ok((Client::new(Arc::new(link)), Inbox::new(Box::new(source))))
+    }
+
     /// Without an acknowledgement nobody is told.
     fn refused(&self, error: Error, qos: Qos) -> Submitted {
         if qos.is_acknowledged() {
@@ -257,12 +281,18 @@ impl Link for LocalLink {
             Operation::Unsubscribe(filters) => self.change(Change::Unsubscribe, filters, qos),
             Operation::Exclude(filters) => self.change(Change::Exclude, filters, qos),
             Operation::Unexclude(filters) => self.change(Change::Unexclude, filters, qos),
+            Operation::Ping => Submitted::Done(Ok(())),
             _ => Submitted::Done(Err(Code::NotSupported.into())),
         }
     }
 
-    fn close(&self) {
+    fn close(&self) -> Later<Result<(), Error>> {
         self.core.unregister(&self.peer);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn secondary(&self) -> Later<Result<(Client, Inbox), ConnectError>> {
+        Box::pin(std::future::ready(self.register_secondary()))
     }
 }
 
@@ -319,10 +349,10 @@ fn flush(touched: Vec<Arc<Peer>>, realtime: bool) {
 }
 
 /// Waits for those who had no room, at most for the time-out of the configuration.
-async fn place_rest(core: Arc<Core>, mut run: Run, rest: Vec<(Arc<Peer>, usize)>) -> Result<(), Error> {
+async fn place_rest(core: Arc<Core>, mut run: Run, rest: Vec<(Arc<Peer>, usize)>) -> Submitted {
     run.share();
     let timeout = core.config.timeout;
-    tokio::time::timeout(timeout, async {
+    let placed = tokio::time::timeout(timeout, async {
         let mut result = Ok(());
         for (peer, mut taken) in rest {
             loop {
@@ -349,6 +379,6 @@ async fn place_rest(core: Arc<Core>, mut run: Run, rest: Vec<(Arc<Peer>, usize)>
         }
         result
     })
-    .await
-    .unwrap_or(Err(Code::NotDelivered.into()))
+    .await;
+    Submitted::Done(placed.unwrap_or(Err(Code::NotDelivered.into())))
 }

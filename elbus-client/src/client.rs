@@ -1,17 +1,16 @@
 //! The sending side of a client.
 use std::{
     fmt,
-    future::{Future, IntoFuture},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use elbus_proto::Qos;
-
+#[cfg(feature = "ipc")]
+use crate::Options;
 use crate::{
-    Error,
-    link::{Link, Operation, Payload, Submitted},
+    ConnectError, Error, Events, Inbox, Sending,
+    link::{Later, Link, Operation, Payload},
 };
 
 /// A client of the bus: a cheap clone, to be used from as many tasks as you like.
@@ -40,13 +39,41 @@ use crate::{
 ///
 /// # Errors
 /// An awaited operation fails with [`Error::Refused`] and the broker's code (if it is acknowledged), with
-/// [`Error::TooLarge`] for a frame over the broker's limit, or with [`Error::Closed`] when the connection is gone.
+/// [`Error::TooLarge`] for a frame over the limit, with [`Error::NotConnected`] while the connection is gone, or with
+/// [`Error::Closed`] when it will not come back. [`Error::outcome`] says whether it is certain that nothing was done.
 #[derive(Clone)]
 pub struct Client {
     link: Arc<dyn Link>,
 }
 
 impl Client {
+    /// Connects to the broker at the [default address](crate::default_address) and registers this name.
+    ///
+    /// Everything else is up to [`Options`]: `Options::new("my.name").address("tcp://host:7777").connect()`.
+    ///
+    /// ```no_run
+    /// use elbus_client::Client;
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (client, mut inbox) = Client::connect("plant.panel").await?;
+    /// client.subscribe(&["temperature/#"]).await?;
+    /// while let Some(frame) = inbox.recv().await {
+    ///     println!("{:?}: {:?}", frame.topic(), frame.payload());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with its I/O and time drivers.
+    #[cfg(feature = "ipc")]
+    pub async fn connect(name: &str) -> Result<(Self, Inbox), ConnectError> {
+        Options::new(name).connect().await
+    }
+
     /// A client over a link.
     #[must_use]
     pub fn new(link: Arc<dyn Link>) -> Self {
@@ -116,18 +143,83 @@ impl Client {
         self.operation(Operation::Unexclude(filters))
     }
 
-    /// Leaves the bus: the name is free when this returns, and the inbox ends after what it already holds.
-    /// Dropping the inbox and every clone of the client does the same.
-    pub fn close(&self) {
-        self.link.close();
+    /// Shows the broker that the connection is alive. Our broker answers it unless the QoS is
+    /// [`Qos::No`](crate::Qos::No); published brokers do not, so that with them an acknowledged ping times out.
+    pub fn ping(&self) -> Sending<'_> {
+        self.operation(Operation::Ping)
+    }
+
+    /// Waits until everything that was sent before has been handed to the operating system.
+    ///
+    /// # Errors
+    /// [`Error::ConnectionLost`] when it never will be.
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.link.flush().await
+    }
+
+    /// Leaves the bus. From this call on nothing is sent any more; await what it returns to know that everything
+    /// sent before has been written and answered, and that the name is free. The inbox ends after what it already
+    /// holds. Dropping the inbox and every clone of the client does the same in the background.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = elbus_broker::Broker::new(Default::default())?;
+    /// # let (panel, mut inbox) = broker.client("panel")?;
+    /// panel.close().await?;
+    /// assert_eq!(inbox.recv().await, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] when the broker did not take everything in time, [`Error::ConnectionLost`] when it could
+    /// not.
+    pub fn close(&self) -> Closing {
+        Closing(self.link.close())
+    }
+
+    /// Registers a secondary of this client: a connection of its own, named after this one with `%%` and a number
+    /// behind, with the same rights. It leaves the bus when its primary does, and comes back after it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = elbus_broker::Broker::new(Default::default())?;
+    /// # let (panel, _inbox) = broker.client("panel")?;
+    /// let (second, _inbox) = panel.secondary().await?;
+    /// assert!(second.name().starts_with("panel%%"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As when connecting; [`ConnectError::Closed`] when this client is closed.
+    pub async fn secondary(&self) -> Result<(Self, Inbox), ConnectError> {
+        self.link.secondary().await
+    }
+
+    /// What happens to the connection from now on.
+    ///
+    /// ```no_run
+    /// use elbus_client::{Client, Event};
+    ///
+    /// # async fn example(client: &Client) {
+    /// let mut events = client.events();
+    /// while let Some(event) = events.recv().await {
+    ///     if let Event::Disconnected { why } = event {
+    ///         eprintln!("off the bus: {why}");
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.link.events()
     }
 
     fn operation<'a>(&'a self, operation: Operation<'a>) -> Sending<'a> {
-        Sending {
-            link: &*self.link,
-            operation,
-            qos: Qos::Processed,
-        }
+        Sending::new(&self.link, operation)
     }
 }
 
@@ -139,77 +231,19 @@ impl fmt::Debug for Client {
     }
 }
 
-/// One operation being built; nothing happens until it is awaited.
-#[must_use = "an operation does nothing until it is awaited"]
-pub struct Sending<'a> {
-    link: &'a dyn Link,
-    operation: Operation<'a>,
-    qos: Qos,
-}
+/// A client on its way off the bus; it goes on whether this is awaited or not.
+pub struct Closing(Later<Result<(), Error>>);
 
-impl<'a> Sending<'a> {
-    /// Sets the quality of service; [`Qos::Processed`] unless set.
-    pub const fn qos(mut self, qos: Qos) -> Self {
-        self.qos = qos;
-        self
-    }
-
-    /// Limits a publication to those subscribers whose primary name is `receiver`; no effect on other operations.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let broker = elbus_broker::Broker::new(Default::default())?;
-    /// # let (sensor, _) = broker.client("sensor")?;
-    /// # let (panel, mut inbox) = broker.client("panel")?;
-    /// panel.subscribe(&["temperature/#"]).await?;
-    /// sensor.publish("temperature/hall", "21.5").only_for("panel").await?;
-    /// # assert_eq!(inbox.recv().await.ok_or("closed")?.topic(), Some("temperature/hall"));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn only_for(mut self, name: &'a str) -> Self {
-        if let Operation::Publish { receiver, .. } = &mut self.operation {
-            *receiver = Some(name);
-        }
-        self
-    }
-}
-
-impl<'a> IntoFuture for Sending<'a> {
-    type Output = Result<(), Error>;
-    type IntoFuture = Sent<'a>;
-
-    fn into_future(self) -> Sent<'a> {
-        Sent(Stage::Fresh(self))
-    }
-}
-
-/// An operation on its way; yields the result.
-#[must_use = "futures do nothing unless awaited"]
-pub struct Sent<'a>(Stage<'a>);
-
-enum Stage<'a> {
-    Fresh(Sending<'a>),
-    Waiting(Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>),
-    Done,
-}
-
-impl Future for Sent<'_> {
+impl Future for Closing {
     type Output = Result<(), Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match std::mem::replace(&mut self.0, Stage::Done) {
-            Stage::Fresh(sending) => match sending.link.submit(sending.operation, sending.qos) {
-                Submitted::Done(result) => return Poll::Ready(result),
-                Submitted::Later(rest) => self.0 = Stage::Waiting(rest),
-            },
-            stage => self.0 = stage,
-        }
-        match &mut self.0 {
-            Stage::Waiting(rest) => rest.as_mut().poll(cx),
-            // Polled again after it was ready: nothing is left to do.
-            Stage::Fresh(_) | Stage::Done => Poll::Pending,
-        }
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Closing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Closing").finish_non_exhaustive()
     }
 }

@@ -1,4 +1,6 @@
 //! Why an operation of a client failed.
+use std::time::Duration;
+
 use elbus_proto::{Code, MaskError, NameError, TopicError};
 
 /// Why an operation of a client failed.
@@ -40,19 +42,88 @@ pub enum Error {
         /// The broker's limit.
         limit: usize,
     },
-    /// The connection to the broker is closed.
+    /// More filters than the client remembers to ask for again after a reconnect.
+    #[error("more filters subscribed and excluded than the limit of {limit}")]
+    TooManyFilters {
+        /// The limit: `Options::filter_limit`.
+        limit: usize,
+    },
+    /// There is no connection to the broker now; nothing was sent. The client is trying to get it back.
+    #[error("not connected to the broker")]
+    NotConnected,
+    /// There was no connection to the broker for as long as the operation was allowed to wait; nothing was sent.
+    #[error("not connected to the broker for {limit:?}")]
+    StillNotConnected {
+        /// The limit: `Options::wait_while_disconnected`.
+        limit: Duration,
+    },
+    /// The connection was lost before the broker answered: the operation may or may not have been carried out.
+    #[error("the connection was lost before the broker answered")]
+    ConnectionLost,
+    /// The broker did not answer in time: the operation may or may not have been carried out.
+    #[error("the broker did not answer within {limit:?}")]
+    TimedOut {
+        /// The limit: `Options::timeout`.
+        limit: Duration,
+    },
+    /// The inbox is so full that the answer could not be read: the operation may or may not have been carried out.
+    #[error("the answer was not read, because unread frames in the inbox take more than {limit} bytes")]
+    InboxFull {
+        /// The limit: `Options::inbox_hard_limit`.
+        limit: usize,
+    },
+    /// The client is closed.
     #[error("the connection to the broker is closed")]
     Closed,
 }
 
+/// What is known about an operation that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It was not carried out: sending it again cannot do it twice.
+    Refused,
+    /// It may or may not have been carried out.
+    Unknown,
+}
+
 impl Error {
+    /// Whether the operation was certainly not carried out, or nobody knows.
+    ///
+    /// ```
+    /// use elbus_client::{Code, Error, Outcome};
+    ///
+    /// assert_eq!(Error::Refused(Code::NotRegistered).outcome(), Outcome::Refused);
+    /// assert_eq!(Error::ConnectionLost.outcome(), Outcome::Unknown);
+    /// ```
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::ConnectionLost | Self::TimedOut { .. } | Self::InboxFull { .. } => Outcome::Unknown,
+            Self::Refused(_)
+            | Self::Name { .. }
+            | Self::Mask { .. }
+            | Self::Topic { .. }
+            | Self::TooLarge { .. }
+            | Self::TooManyFilters { .. }
+            | Self::NotConnected
+            | Self::StillNotConnected { .. }
+            | Self::Closed => Outcome::Refused,
+        }
+    }
+
     /// The wire code that says the same, for programs that pass it on.
     #[must_use]
     pub const fn code(&self) -> Code {
         match self {
             Self::Refused(code) => *code,
             Self::Name { .. } | Self::Mask { .. } | Self::Topic { .. } | Self::TooLarge { .. } => Code::Data,
-            Self::Closed => Code::Io,
+            Self::TooManyFilters { .. } => Code::Busy,
+            Self::TimedOut { .. } => Code::Timeout,
+            Self::NotConnected
+            | Self::StillNotConnected { .. }
+            | Self::ConnectionLost
+            | Self::InboxFull { .. }
+            | Self::Closed => Code::Io,
         }
     }
 }

@@ -8,26 +8,41 @@
 //! | item | is |
 //! | --- | --- |
 //! | [`Client`] | a cheap clone that sends, publishes and subscribes |
-//! | [`Sending`] | one operation being built; `.await` it |
+//! | [`Options`] | how and where to connect, and every limit |
+//! | [`Sending`] | one operation being built; `.await` it, or `.confirm()` it to have many in flight |
 //! | [`Inbox`] | the stream of received [`Frame`]s |
-//! | [`Error`] | why an operation failed |
+//! | [`Events`] | what happens to the connection |
+//! | [`Error`], [`ConnectError`] | why an operation failed; why there is no connection |
 //! | [`link`] | what lies between a client and a broker, for those who write another link |
 //!
-//! The socket link is the subject of a later release; today clients come from `elbus-broker`, in the same process.
+//! A client on a socket (feature `ipc`, the default) gathers what is sent and writes it when the sending task yields;
+//! it comes back after the connection was lost, with everything it had subscribed to. It runs on tokio.
 
 mod address;
 mod client;
+mod connect_error;
 #[cfg(feature = "ipc")]
 pub mod default_address;
 mod error;
+mod event;
 mod frame;
 mod inbox;
 pub mod link;
+#[cfg(feature = "ipc")]
+mod options;
+mod sending;
+#[cfg(feature = "ipc")]
+mod socket;
 
 pub use address::{Address, AddressError};
-pub use client::{Client, Sending, Sent};
+pub use client::{Client, Closing};
+pub use connect_error::ConnectError;
 pub use elbus_proto::{Code, Qos, delivery::Kind};
-pub use error::Error;
+pub use error::{Error, Outcome};
+pub use event::{Disconnect, Event, Events};
 pub use frame::Frame;
 pub use inbox::Inbox;
 pub use link::Payload;
+#[cfg(feature = "ipc")]
+pub use options::Options;
+pub use sending::{Confirmation, Confirming, Sending, Sent};

@@ -2,12 +2,16 @@
 //!
 //! A link takes an operation synchronously and carries it out on the spot when it can; only when something is full
 //! does it hand back a future. So the steady state boxes nothing and allocates nothing for a send.
-use std::{collections::VecDeque, future::Future, pin::Pin, task::Context, task::Poll};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use elbus_proto::Qos;
 
-use crate::{Error, Frame};
+use crate::{Client, ConnectError, Error, Events, Frame, Inbox};
 
 /// A way to reach a broker.
 pub trait Link: Send + Sync + 'static {
@@ -18,17 +22,53 @@ pub trait Link: Send + Sync + 'static {
     /// whether the operation could be handed over.
     fn submit(&self, operation: Operation<'_>, qos: Qos) -> Submitted;
 
-    /// Leaves the bus: the name is free when this returns, and the inbox ends.
-    fn close(&self);
+    /// The verdict on an operation that was [taken](Submitted::Taken); ready once for each ticket.
+    fn poll_verdict(&self, _ticket: Ticket, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Err(Error::Closed))
+    }
+
+    /// Nobody waits for this verdict any more.
+    fn abandon(&self, _ticket: Ticket) {}
+
+    /// Ready when everything taken so far is on its way.
+    fn flush(&self) -> Later<Result<(), Error>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Leaves the bus: nothing is taken from now on. What follows, the future says, is ready when everything taken
+    /// before is on its way, the name is free and the inbox ends. Dropping it does not hold that up.
+    fn close(&self) -> Later<Result<(), Error>>;
+
+    /// Registers a secondary: a client of its own, named `PRIMARY%%SUFFIX`, that leaves the bus with its primary.
+    fn secondary(&self) -> Later<Result<(Client, Inbox), ConnectError>>;
+
+    /// What happens to the connection from now on. A link that cannot break has nothing to tell.
+    fn events(&self) -> Events {
+        Events::none()
+    }
 }
+
+/// Something that takes a while.
+pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Which verdict is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket(pub u32);
 
 /// What became of an operation that a link was given.
 pub enum Submitted {
     /// It is done.
     Done(Result<(), Error>),
+    /// It is taken.
+    Taken {
+        /// How to ask for the verdict; `None` if there is none to come.
+        ticket: Option<Ticket>,
+        /// Much has been gathered: the sender lets other tasks run before it sends more.
+        pause: bool,
+    },
     /// Something is full; the future does the rest. Dropping it takes the operation back as far as it was not yet
     /// carried out.
-    Later(Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>),
+    Later(Later<Submitted>),
 }
 
 /// Where an inbox takes its frames from.
@@ -73,6 +113,8 @@ pub enum Operation<'a> {
     Exclude(&'a [&'a str]),
     /// Take exclusions back.
     Unexclude(&'a [&'a str]),
+    /// Nothing: shows that the connection is alive.
+    Ping,
 }
 
 /// The bytes of a message: borrowed for the call, or shared.

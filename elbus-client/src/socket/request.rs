@@ -1,0 +1,209 @@
+//! An operation, checked and laid out as it travels.
+use bytes::Bytes;
+use elbus_proto::{
+    ClientName, NameLimits, NameMask, Op, Qos, Topic, TopicFilter, TopicLimits, request::RequestHeader,
+};
+
+use super::{pending::OperationId, queue::SendQueue};
+use crate::{
+    Error,
+    link::{Operation, Payload},
+};
+
+/// What an operation is checked against.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) names: NameLimits,
+    pub(super) topics: TopicLimits,
+    pub(super) frame: usize,
+}
+
+/// The last target and topic that were found well-formed: most clients send to few.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    target: String,
+    topic: String,
+}
+
+/// An operation, checked: what stands in front of the payload, each part followed by a zero byte, and the payload.
+pub(super) struct Request<'a> {
+    pub(super) op: Op,
+    address: [Option<&'a str>; 2],
+    payload: Payload<'a>,
+    /// The filters of a subscribe and its like, beside the payload that they make up.
+    pub(super) filters: &'a [&'a str],
+}
+
+impl<'a> Request<'a> {
+    /// Checks names, topics, masks, filters and the size: nothing malformed is ever sent.
+    pub(super) fn new(
+        operation: Operation<'a>,
+        limits: &Limits,
+        checked: &mut Checked,
+    ) -> Result<Self, Error> {
+        let (op, address, payload) = match operation {
+            Operation::Message { target, payload } => {
+                checked.target(target, limits)?;
+                (Op::Message, [Some(target), None], payload)
+            }
+            Operation::Broadcast { mask, payload } => {
+                check_mask(mask, limits)?;
+                (Op::Broadcast, [Some(mask), None], payload)
+            }
+            Operation::Publish {
+                topic,
+                receiver,
+                payload,
+            } => {
+                checked.topic(topic, limits)?;
+                let op = match receiver {
+                    Some(receiver) => {
+                        check_name(receiver, limits)?;
+                        Op::PublishFor
+                    }
+                    None => Op::Publish,
+                };
+                (op, [Some(topic), receiver], payload)
+            }
+            Operation::Ping => (Op::Nop, [None, None], Payload::Borrowed(b"")),
+            Operation::Subscribe(filters) => return Self::of_filters(Op::Subscribe, filters, limits),
+            Operation::Unsubscribe(filters) => return Self::of_filters(Op::Unsubscribe, filters, limits),
+            Operation::Exclude(filters) => return Self::of_filters(Op::Exclude, filters, limits),
+            Operation::Unexclude(filters) => return Self::of_filters(Op::Unexclude, filters, limits),
+        };
+        let request = Self {
+            op,
+            address,
+            payload,
+            filters: &[],
+        };
+        request.check_size(limits)
+    }
+
+    fn of_filters(op: Op, filters: &'a [&'a str], limits: &Limits) -> Result<Self, Error> {
+        for filter in filters {
+            TopicFilter::parse(filter.as_bytes(), limits.topics).map_err(|reason| Error::Topic {
+                topic: (*filter).to_owned(),
+                reason,
+            })?;
+        }
+        let request = Self {
+            op,
+            address: [None, None],
+            payload: filters.join("\0").into(),
+            filters,
+        };
+        request.check_size(limits)
+    }
+
+    fn check_size(self, limits: &Limits) -> Result<Self, Error> {
+        let (len, limit) = (self.body_len(), limits.frame);
+        if len > limit {
+            return Err(Error::TooLarge { len, limit });
+        }
+        Ok(self)
+    }
+
+    fn body_len(&self) -> usize {
+        let address: usize = self.address.iter().flatten().map(|part| part.len() + 1).sum();
+        address + self.payload.as_slice().len()
+    }
+
+    /// Appends the frame.
+    pub(super) fn append(&self, queue: &mut SendQueue, qos: Qos, id: OperationId) {
+        let header = RequestHeader::new(id.0, self.op, qos, self.body_len() as u32).encode();
+        let payload = self.payload.as_slice();
+        let small = if SendQueue::is_large(payload.len()) {
+            b""
+        } else {
+            payload
+        };
+        match self.address {
+            [Some(address), None] => queue.copy(&[&header, address.as_bytes(), b"\0", small]),
+            [Some(address), Some(receiver)] => {
+                let (address, receiver) = (address.as_bytes(), receiver.as_bytes());
+                queue.copy(&[&header, address, b"\0", receiver, b"\0", small]);
+            }
+            _ => queue.copy(&[&header, small]),
+        }
+        if SendQueue::is_large(payload.len()) {
+            queue.share(self.payload.clone().into_bytes());
+        }
+    }
+
+    /// The same for those who have to wait.
+    pub(super) fn into_waiting(self, qos: Qos) -> WaitingRequest {
+        let mut address = Vec::new();
+        for part in self.address.into_iter().flatten() {
+            address.extend_from_slice(part.as_bytes());
+            address.push(0);
+        }
+        WaitingRequest {
+            op: self.op,
+            qos,
+            address,
+            filters: self.filters.iter().map(|filter| (*filter).to_owned()).collect(),
+            payload: self.payload.into_bytes(),
+        }
+    }
+}
+
+/// A checked operation that waits for room or for a connection.
+pub(super) struct WaitingRequest {
+    pub(super) op: Op,
+    pub(super) qos: Qos,
+    address: Vec<u8>,
+    pub(super) filters: Vec<String>,
+    payload: Bytes,
+}
+
+impl WaitingRequest {
+    /// Appends the frame.
+    pub(super) fn append(&self, queue: &mut SendQueue, id: OperationId) {
+        let len = self.address.len() + self.payload.len();
+        let header = RequestHeader::new(id.0, self.op, self.qos, len as u32).encode();
+        queue.copy(&[&header, &self.address]);
+        queue.share(self.payload.clone());
+    }
+}
+
+impl Checked {
+    fn target(&mut self, target: &str, limits: &Limits) -> Result<(), Error> {
+        if self.target != target {
+            check_name(target, limits)?;
+            self.target.replace_range(.., target);
+        }
+        Ok(())
+    }
+
+    fn topic(&mut self, topic: &str, limits: &Limits) -> Result<(), Error> {
+        if self.topic != topic {
+            Topic::parse(topic.as_bytes(), limits.topics).map_err(|reason| Error::Topic {
+                topic: topic.to_owned(),
+                reason,
+            })?;
+            self.topic.replace_range(.., topic);
+        }
+        Ok(())
+    }
+}
+
+fn check_name(name: &str, limits: &Limits) -> Result<(), Error> {
+    match ClientName::parse(name.as_bytes(), limits.names) {
+        Ok(_) => Ok(()),
+        Err(reason) => Err(Error::Name {
+            name: name.to_owned(),
+            reason,
+        }),
+    }
+}
+
+fn check_mask(mask: &str, limits: &Limits) -> Result<(), Error> {
+    match NameMask::parse(mask.as_bytes(), limits.names) {
+        Ok(_) => Ok(()),
+        Err(reason) => Err(Error::Mask {
+            mask: mask.to_owned(),
+            reason,
+        }),
+    }
+}

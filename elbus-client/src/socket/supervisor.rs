@@ -1,0 +1,94 @@
+//! The life of a client: one connection after the other, until it is closed or turned away.
+use std::{sync::Arc, time::Instant};
+
+use super::{backoff::Backoff, driver::Driver, greeting::dial, shared::Shared, stream::Socket};
+use crate::{ConnectError, event::Event};
+
+/// Connects for the first time, as the options say: at once, or for as long as it may take.
+pub(super) async fn first(shared: &Shared) -> Result<Arc<Socket>, ConnectError> {
+    let Some(limit) = shared.options.retry_first else {
+        return dial(shared).await;
+    };
+    let end = Instant::now() + limit;
+    let mut backoff = Backoff::of(&shared.options);
+    loop {
+        let error = match dial(shared).await {
+            Ok(socket) => return Ok(socket),
+            Err(error) => error,
+        };
+        let delay = backoff.next();
+        if !error.may_pass() || Instant::now() + delay > end {
+            return Err(error);
+        }
+        tracing::debug!(client = shared.options.name, %error, ?delay, "not connected yet");
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// Drives one connection after the other.
+pub(super) async fn run(shared: Arc<Shared>, first: Arc<Socket>) {
+    // However this ends, also when the runtime goes down: nobody waits for it in vain.
+    let _ending = Ending(&shared);
+    let mut socket = first;
+    let mut backoff = Backoff::of(&shared.options);
+    loop {
+        tracing::info!(address = %shared.address, "connected");
+        let since = Instant::now();
+        let mut driver = Driver::new(&shared, socket);
+        let why = std::future::poll_fn(|cx| driver.poll(cx)).await;
+        drop(driver);
+        tracing::info!(reason = %why, "disconnected");
+        shared.disconnected();
+        shared.tell(&Event::Disconnected { why: Arc::new(why) });
+        backoff.lasted(since.elapsed());
+        if shared.options.backoff.is_none() {
+            return;
+        }
+        socket = match again(&shared, &mut backoff).await {
+            Some(socket) => socket,
+            None => return,
+        };
+        shared.connected(&socket);
+    }
+}
+
+/// Connects again; `None` when the client is closed or turned away.
+async fn again(shared: &Shared, backoff: &mut Backoff) -> Option<Arc<Socket>> {
+    tokio::select! {
+        biased;
+        () = std::future::poll_fn(|cx| shared.outbox.lock().poll_sealed(cx)) => None,
+        socket = redial(shared, backoff) => socket,
+    }
+}
+
+async fn redial(shared: &Shared, backoff: &mut Backoff) -> Option<Arc<Socket>> {
+    loop {
+        let delay = backoff.next();
+        tokio::time::sleep(delay).await;
+        if let Some(primary) = &shared.primary {
+            let connected = std::future::poll_fn(|cx| primary.outbox.lock().poll_connected(cx));
+            if !connected.await {
+                return None;
+            }
+        }
+        match dial(shared).await {
+            Ok(socket) => return Some(socket),
+            Err(error) if error.may_pass() => tracing::debug!(%error, ?delay, "not connected again"),
+            Err(error) => {
+                tracing::warn!(%error, "turned away");
+                shared.tell(&Event::GaveUp { why: Arc::new(error) });
+                return None;
+            }
+        }
+    }
+}
+
+/// Sees to it that a client whose task has ended is closed.
+struct Ending<'a>(&'a Shared);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.disconnected();
+        self.0.end();
+    }
+}
