@@ -1,0 +1,224 @@
+//! The command line.
+use std::{ffi::OsString, num::NonZeroU64, time::Duration};
+
+use clap::{ArgAction, Parser, Subcommand};
+use elbus_client::{Address, Qos};
+
+use crate::{command::send::Destination, error::EXIT_CODES, values};
+
+/// Talks to the elbus message bus: send, publish, listen.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = after_help())]
+pub(crate) struct Args {
+    /// Where the bus is: /path, name.sock, unix:///path, host:port, tcp://host:port. If left out: $ELBUS_ADDRESS,
+    /// else where elbus-server of this user listens by default.
+    #[arg(value_parser = values::address)]
+    pub(crate) address: Option<Address>,
+
+    /// Our name on the bus [default: cli.HOST.PID]. Behind `listen` only --name, for -n is --count there.
+    #[arg(short, long, value_parser = values::client_name)]
+    name: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) common: Common,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What may stand in front of the command and behind it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Common {
+    /// Longest wait for the connection and for an answer: 2, 0.5, 300ms, 1m.
+    #[arg(long, global = true, value_name = "TIME", default_value = "5s", value_parser = values::timeout)]
+    pub(crate) timeout: Duration,
+
+    /// Say nothing on the standard error but errors.
+    #[arg(short, long, global = true)]
+    pub(crate) silent: bool,
+
+    /// Say on the standard error what the connection does.
+    #[arg(short, long, global = true, conflicts_with = "silent")]
+    pub(crate) verbose: bool,
+
+    /// Accepted because lines written for the command line of older brokers have it.
+    #[arg(long, global = true, hide = true)]
+    buf_size: Option<usize>,
+
+    /// As `buf_size`.
+    #[arg(long, global = true, hide = true)]
+    queue_size: Option<usize>,
+}
+
+// Later commands (`rpc`, `broker`, `benchmark`) have their place here and in `command`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Send to one client, or to every client that a mask matches.
+    Send(Send),
+    /// Publish to the subscribers of a topic.
+    Publish(Publish),
+    /// Print what arrives: messages to us, broadcasts, and publications of the topics asked for.
+    Listen(Listen),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Send {
+    /// A client's name, or a mask: `?` is any one part, a final `*` one or more.
+    #[arg(value_parser = values::target)]
+    pub(crate) target: Destination,
+
+    #[command(flatten)]
+    pub(crate) sending: Sending,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Publish {
+    /// The topic: levels separated by `/`.
+    #[arg(value_parser = values::topic)]
+    pub(crate) topic: Destination,
+
+    #[command(flatten)]
+    pub(crate) sending: Sending,
+}
+
+/// What is sent, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Sending {
+    /// What to send; if left out, the standard input up to its end. Write `--` in front of one that begins with `-`.
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) payload: Option<OsString>,
+
+    /// Send each line of the standard input as a message of its own.
+    #[arg(short, long, conflicts_with = "payload")]
+    pub(crate) lines: bool,
+
+    /// 0 (no): not acknowledged, 1 (processed): the broker acknowledges, 2 (realtime): as 0 but flushed at once on
+    /// the whole way, 3 (realtime-processed): as 1 but flushed at once.
+    #[arg(long, value_name = "0..3", default_value = "1", value_parser = values::qos)]
+    pub(crate) qos: Qos,
+
+    /// Our name on the bus [default: cli.HOST.PID].
+    #[arg(short, long, value_parser = values::client_name)]
+    name: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Listen {
+    /// Subscribe to the topics that match; may be given several times. `+` is any one level, a final `#` one or more.
+    #[arg(short, long = "topics", visible_alias = "topic", value_name = "FILTER", action = ArgAction::Append)]
+    #[arg(value_parser = values::filter)]
+    pub(crate) topics: Vec<String>,
+
+    /// Leave out the topics that match, whatever is subscribed; may be given several times.
+    #[arg(short = 'x', long, value_name = "FILTER", action = ArgAction::Append, value_parser = values::filter)]
+    pub(crate) exclude: Vec<String>,
+
+    /// End after so many frames.
+    #[arg(short = 'n', long)]
+    pub(crate) count: Option<NonZeroU64>,
+
+    /// End after so long: 10, 0.5, 300ms, 2m, 1h. With --count it is an error if fewer frames came.
+    #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
+    pub(crate) duration: Option<Duration>,
+
+    /// One JSON object a line: kind, sender, topic, realtime, and payload or (not UTF-8) payload_base64.
+    #[arg(long, conflicts_with = "raw")]
+    pub(crate) json: bool,
+
+    /// The bytes of each payload and a newline.
+    #[arg(long)]
+    pub(crate) raw: bool,
+
+    /// Our name on the bus [default: cli.HOST.PID].
+    #[arg(long, value_parser = values::client_name)]
+    name: Option<String>,
+}
+
+impl Args {
+    /// The name to register; the one behind the command counts more.
+    pub(crate) fn name(&self) -> Option<&str> {
+        let behind = match &self.command {
+            Command::Send(send) => &send.sending.name,
+            Command::Publish(publish) => &publish.sending.name,
+            Command::Listen(listen) => &listen.name,
+        };
+        behind.as_deref().or(self.name.as_deref())
+    }
+
+    /// The options given that change nothing.
+    pub(crate) fn without_effect(&self) -> impl Iterator<Item = &'static str> {
+        let buf_size = self.common.buf_size.map(|_| "--buf-size");
+        let queue_size = self.common.queue_size.map(|_| "--queue-size");
+        buf_size.into_iter().chain(queue_size)
+    }
+}
+
+fn after_help() -> String {
+    format!(
+        "\
+Examples:
+  elbus-cli listen -t 'log/#'                print what is published below log, until Ctrl-C
+  elbus-cli publish log/hall 'door open'     publish a text
+  elbus-cli send plant.pump < order.json     send a file to the client plant.pump
+  elbus-cli send 'plant.*' --qos 0 stop      send to every client below plant
+  elbus-cli publish --lines log/x < FILE     publish each line
+  elbus-cli host:7777 listen --raw -n 1      the next message's payload, over TCP
+
+{EXIT_CODES}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parsed(line: &str) -> Args {
+        Args::parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_address_may_be_left_out() {
+        assert_eq!(parsed("elbus-cli listen").address, None);
+        let address = parsed("elbus-cli /bus.sock listen").address;
+        assert_eq!(address, Some(Address::Unix("/bus.sock".into())));
+    }
+
+    #[test]
+    fn n_is_the_count_behind_listen_and_the_name_everywhere_else() {
+        let args = parsed("elbus-cli -n my.name listen -n 5");
+        let Command::Listen(listen) = &args.command else {
+            panic!("{args:?}")
+        };
+        assert_eq!(listen.count, NonZeroU64::new(5));
+        assert_eq!(args.name(), Some("my.name"));
+        assert_eq!(parsed("elbus-cli send x y -n my.name").name(), Some("my.name"));
+        assert_eq!(parsed("elbus-cli listen --name my.name").name(), Some("my.name"));
+        assert_eq!(parsed("elbus-cli -n one publish -n two x y").name(), Some("two"));
+    }
+
+    #[test]
+    fn lines_written_for_older_command_lines_are_understood() {
+        let args =
+            parsed("elbus /bus.sock --timeout 2 --queue-size 9 -s -n my.name listen --topics a/# -t b");
+        assert_eq!(args.common.timeout, Duration::from_secs(2));
+        assert_eq!(args.without_effect().collect::<Vec<_>>(), ["--queue-size"]);
+        let Command::Listen(listen) = &args.command else {
+            panic!("{args:?}")
+        };
+        assert_eq!(listen.topics, ["a/#", "b"]);
+    }
+
+    #[test]
+    fn a_negative_number_is_a_payload() {
+        let Command::Publish(publish) = parsed("elbus-cli publish temperature -21.5").command else {
+            panic!("another command")
+        };
+        assert_eq!(publish.sending.payload, Some("-21.5".into()));
+    }
+}

@@ -1,0 +1,167 @@
+//! Why a command failed: what to say, and the exit code.
+use std::{io, num::NonZeroU64, sync::Arc};
+
+use elbus_client::{Code, ConnectError, Error};
+use tokio::signal::unix::SignalKind;
+
+use crate::command::send::Destination;
+
+/// The exit codes, as the help tells them.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  something else went wrong, such as reading the standard input
+  2  wrong arguments
+  3  no connection: nothing listens at the address, or it is no broker
+  4  the broker does not register us: the name is taken or not permitted
+  5  no client of the target's name is on the bus
+  6  the broker refused it, or could not deliver it
+  7  not known: the connection was lost or no answer came in time
+  8  listen: the time of --for was over before --count frames came
+  130, 141, 143  ended by Ctrl-C, by a closed standard output, by SIGTERM";
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error("{}", connecting(.0))]
+    Connect(Arc<ConnectError>),
+    #[error("{}", sending(.destination, .error))]
+    Send { destination: Destination, error: Error },
+    #[error("line {number}: {failure} ({})", others(*.number, *.acknowledged, *.behind))]
+    Line {
+        /// From 1.
+        number: u64,
+        failure: Box<CliError>,
+        /// Whether the lines before it are known to have arrived.
+        acknowledged: bool,
+        /// Lines behind it that were sent without waiting for it.
+        behind: u64,
+    },
+    #[error("cannot subscribe: {0}")]
+    Subscribe(Error),
+    #[error("cannot leave the bus in order: {0}; what was sent last may or may not have been delivered")]
+    Leave(Error),
+    #[error("{came} of {wanted} frames came in time")]
+    TimeOver { came: u64, wanted: NonZeroU64 },
+    #[error("cannot read the standard input: {0}")]
+    Input(io::Error),
+    #[error(
+        "the standard input holds more than {limit} bytes, the limit of a message; --lines sends each line"
+    )]
+    InputTooLarge { limit: usize },
+    #[error("a line of more than {limit} bytes, the limit of a message")]
+    LineTooLong { limit: usize },
+    #[error("cannot write to the standard output: {0}")]
+    Output(io::Error),
+    #[error("the runtime cannot be started: {0}")]
+    Runtime(io::Error),
+    #[error("ended by signal {}", .0.as_raw_value())]
+    Signal(SignalKind),
+}
+
+impl CliError {
+    pub(crate) fn connect(error: ConnectError) -> Self {
+        Self::Connect(Arc::new(error))
+    }
+
+    /// Whether there is nothing to explain: whoever ended us knows.
+    pub(crate) fn is_quiet(&self) -> bool {
+        matches!(self, Self::Signal(_)) || self.is_broken_pipe()
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Connect(error) => match **error {
+                ConnectError::Refused { .. } => 4,
+                ConnectError::Address(_) | ConnectError::Name { .. } | ConnectError::Setting { .. } => 2,
+                _ => 3,
+            },
+            Self::Send { error, .. } | Self::Subscribe(error) | Self::Leave(error) => of_operation(error),
+            Self::Line { failure, .. } => failure.exit_code(),
+            Self::TimeOver { .. } => 8,
+            // As a shell reports a program that ended by the signal itself.
+            Self::Signal(signal) => 128 + signal.as_raw_value() as u8,
+            Self::Output(_) if self.is_broken_pipe() => 128 + SignalKind::pipe().as_raw_value() as u8,
+            Self::Input(_)
+            | Self::InputTooLarge { .. }
+            | Self::LineTooLong { .. }
+            | Self::Output(_)
+            | Self::Runtime(_) => 1,
+        }
+    }
+
+    fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+fn of_operation(error: &Error) -> u8 {
+    match error {
+        Error::Refused(Code::NotRegistered) => 5,
+        Error::Refused(_) => 6,
+        Error::Name { .. } | Error::Mask { .. } | Error::Topic { .. } => 2,
+        Error::TooLarge { .. } | Error::TooManyFilters { .. } => 1,
+        _ => 7,
+    }
+}
+
+fn connecting(error: &ConnectError) -> String {
+    match error {
+        ConnectError::Unreachable { address, source } => match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                format!(
+                    "nothing listens at {address}: start one with `elbus-server`, or give another address"
+                )
+            }
+            io::ErrorKind::PermissionDenied => format!(
+                "no access to {address}: the socket is another user's (elbus-server has --socket-mode and \
+                 --socket-group)"
+            ),
+            _ => error.to_string(),
+        },
+        ConnectError::Refused { name, code } => match code {
+            Code::Busy => format!(
+                "the broker does not register {name:?}: the name is taken (choose another with --name, or none at \
+                 all) or the bus is full"
+            ),
+            Code::Access => format!("the broker does not register {name:?}: this name is not permitted here"),
+            Code::NotRegistered => format!(
+                "the broker does not register {name:?}: there is no primary of that name for this secondary"
+            ),
+            _ => error.to_string(),
+        },
+        _ => error.to_string(),
+    }
+}
+
+fn sending(destination: &Destination, error: &Error) -> String {
+    match error {
+        Error::Refused(Code::NotRegistered) => format!("no {destination} is on the bus"),
+        Error::Refused(Code::NotDelivered) => {
+            format!("not delivered: the {destination} takes nothing")
+        }
+        Error::Refused(Code::Access) => format!("not permitted: sending to the {destination}"),
+        Error::Refused(code) => format!("the broker refused to send to the {destination}: {code}"),
+        Error::TimedOut { limit } => format!(
+            "no answer from the broker within {limit:?} (--timeout): it may or may not have been delivered"
+        ),
+        Error::ConnectionLost | Error::NotConnected | Error::Closed => {
+            "the connection to the broker was lost: what was not acknowledged may or may not have been delivered"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// What became of the lines around the one that failed.
+fn others(number: u64, acknowledged: bool, behind: u64) -> String {
+    let before = match (number, acknowledged) {
+        (1, _) => "it is the first".to_owned(),
+        (_, true) => "all before it were acknowledged".to_owned(),
+        (_, false) => "those before it were sent without acknowledgement".to_owned(),
+    };
+    match behind {
+        0 => before,
+        behind => format!("{before}; {behind} behind it were sent as well"),
+    }
+}

@@ -1,0 +1,36 @@
+//! Signals that end the program: quietly, and with what was printed so far written out.
+use std::{future::pending, process, time::Duration};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::error::CliError;
+
+/// How long the end may take: the standard output may be blocked.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Waits for SIGINT or SIGTERM.
+pub(crate) async fn signalled() -> Result<CliError, CliError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Runtime)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Runtime)?;
+    // On the worker thread, because the main thread may be blocked.
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let ended = tokio::select! {
+            _ = interrupt.recv() => CliError::Signal(SignalKind::interrupt()),
+            _ = terminate.recv() => CliError::Signal(SignalKind::terminate()),
+        };
+        let code = ended.exit_code();
+        // Nobody listens any more: the program is about to end by itself.
+        let _ = sender.send(ended);
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = tokio::time::sleep(GRACE) => {}
+        }
+        process::exit(code.into());
+    });
+    match receiver.await {
+        Ok(signal) => Ok(signal),
+        Err(_) => pending().await,
+    }
+}
