@@ -124,7 +124,7 @@ pub(super) struct Appended {
     /// So much is gathered that the sender lets others run: once every 64 KiB.
     pub(super) gathered: bool,
     /// The sender itself writes what waits: a real-time frame, much that was gathered, or the only operation in
-    /// flight, which nothing will join.
+    /// flight, whose answer is awaited before anything joins it.
     pub(super) is_due: bool,
 }
 
@@ -178,11 +178,16 @@ impl Outbox {
     }
 
     /// Appends an operation that was admitted.
-    pub(super) fn append(&mut self, request: &Request<'_>, qos: Qos) -> Result<Appended, Error> {
+    pub(super) fn append(
+        &mut self,
+        request: &Request<'_>,
+        qos: Qos,
+        awaited: bool,
+    ) -> Result<Appended, Error> {
         let id = self.take_in(request.op, qos, request.filters)?;
         let before = self.queue.len();
         request.append(&mut self.queue, qos, id.unwrap_or(OperationId(0)));
-        Ok(self.appended(id, qos, before))
+        Ok(self.appended(id, qos, awaited, before))
     }
 
     /// Appends an operation that waited.
@@ -191,14 +196,14 @@ impl Outbox {
         let id = self.take_in(request.op, request.qos, &filters)?;
         let before = self.queue.len();
         request.append(&mut self.queue, id.unwrap_or(OperationId(0)));
-        Ok(self.appended(id, request.qos, before))
+        Ok(self.appended(id, request.qos, false, before))
     }
 
-    fn appended(&mut self, id: Option<OperationId>, qos: Qos, before: usize) -> Appended {
+    fn appended(&mut self, id: Option<OperationId>, qos: Qos, awaited: bool, before: usize) -> Appended {
         let after = self.queue.len();
         self.appended_bytes += (after - before) as u64;
         let gathered = before / GATHERED != after / GATHERED;
-        let alone = id.is_some() && self.pending.waiting() == 1 && !self.holds;
+        let alone = awaited && id.is_some() && self.pending.waiting() == 1 && !self.holds;
         self.urgent |= qos.is_realtime();
         Appended {
             id,

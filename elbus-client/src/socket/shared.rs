@@ -65,7 +65,7 @@ impl Shared {
     }
 
     /// Takes an operation; what is due is written at once.
-    pub(super) fn submit(self: &Arc<Self>, operation: Operation<'_>, qos: Qos) -> Submitted {
+    pub(super) fn submit(self: &Arc<Self>, operation: Operation<'_>, qos: Qos, awaited: bool) -> Submitted {
         let mut outbox = self.outbox.lock();
         let request = match Request::new(operation, &self.limits, &mut outbox.checked) {
             Ok(request) => request,
@@ -81,7 +81,7 @@ impl Shared {
                 let request = request.into_waiting(qos);
                 Submitted::Later(Box::pin(wait_and_append(Arc::clone(self), request)))
             }
-            Admission::Granted => match outbox.append(&request, qos) {
+            Admission::Granted => match outbox.append(&request, qos, awaited) {
                 Ok(appended) => self.see_to(outbox, &appended),
                 Err(error) => Submitted::Done(Err(error)),
             },
