@@ -230,7 +230,7 @@ impl Link for LocalLink {
         &self.peer.name
     }
 
-    fn submit(&self, operation: Operation<'_>, qos: Qos) -> Submitted {
+    fn submit(&self, operation: Operation<'_>, qos: Qos, _awaited: bool) -> Submitted {
         if self.peer.is_closed() {
             return Submitted::Done(Err(Error::Closed));
         }

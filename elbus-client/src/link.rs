@@ -19,8 +19,9 @@ pub trait Link: Send + Sync + 'static {
     fn name(&self) -> &str;
 
     /// Takes an operation. With an acknowledged QoS the result is the broker's verdict; without, it only says
-    /// whether the operation could be handed over.
-    fn submit(&self, operation: Operation<'_>, qos: Qos) -> Submitted;
+    /// whether the operation could be handed over. `awaited`: the task that sends it waits for the verdict, and has
+    /// nothing else to send meanwhile.
+    fn submit(&self, operation: Operation<'_>, qos: Qos, awaited: bool) -> Submitted;
 
     /// The verdict on an operation that was [taken](Submitted::Taken); ready once for each ticket.
     fn poll_verdict(&self, _ticket: Ticket, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

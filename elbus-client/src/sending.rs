@@ -81,7 +81,7 @@ impl<'a> Sending<'a> {
     /// # Errors
     /// When the operation could not be handed over; what the broker says of it is the result of the confirmation.
     pub fn confirm(self) -> Confirming<'a> {
-        Confirming(Handing::new(self))
+        Confirming(Handing::new(self, false))
     }
 }
 
@@ -90,7 +90,7 @@ impl<'a> IntoFuture for Sending<'a> {
     type IntoFuture = Sent<'a>;
 
     fn into_future(self) -> Sent<'a> {
-        Sent(Stage::Handing(Handing::new(self)))
+        Sent(Stage::Handing(Handing::new(self, true)))
     }
 }
 
@@ -172,6 +172,8 @@ impl fmt::Debug for Confirmation {
 /// An operation on its way into the link.
 struct Handing<'a> {
     link: &'a Arc<dyn Link>,
+    /// The verdict is awaited at once.
+    awaited: bool,
     step: Step<'a>,
 }
 
@@ -189,9 +191,10 @@ enum Handed {
 }
 
 impl<'a> Handing<'a> {
-    fn new(sending: Sending<'a>) -> Self {
+    fn new(sending: Sending<'a>, awaited: bool) -> Self {
         Self {
             link: sending.link,
+            awaited,
             step: Step::Fresh(sending.operation, sending.qos),
         }
     }
@@ -199,7 +202,7 @@ impl<'a> Handing<'a> {
     fn poll_handed(&mut self, cx: &mut Context<'_>) -> Poll<Handed> {
         loop {
             let submitted = match std::mem::replace(&mut self.step, Step::Over) {
-                Step::Fresh(operation, qos) => self.link.submit(operation, qos),
+                Step::Fresh(operation, qos) => self.link.submit(operation, qos, self.awaited),
                 Step::Later(mut rest) => match rest.as_mut().poll(cx) {
                     Poll::Ready(submitted) => submitted,
                     Poll::Pending => {

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A send takes the outbox's lock once and copies its frame into the outbox. Who writes: the sender, if the frame is
-//! real-time, if 64 KiB are gathered, or if it is the only operation in flight; else the connection's task, which is
+//! real-time, if 64 KiB are gathered, or if it awaits the answer to the only operation in flight; else the connection's task, which is
 //! woken once and gets its turn when the sender yields. Neither lock is held across an await or a system call, and
 //! never both at once.
 mod backoff;
@@ -92,8 +92,8 @@ impl Link for SocketLink {
         &self.shared.options.name
     }
 
-    fn submit(&self, operation: Operation<'_>, qos: Qos) -> Submitted {
-        self.shared.submit(operation, qos)
+    fn submit(&self, operation: Operation<'_>, qos: Qos, awaited: bool) -> Submitted {
+        self.shared.submit(operation, qos, awaited)
     }
 
     fn poll_verdict(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -4,11 +4,15 @@ use std::sync::Arc;
 /// Names remembered; a power of two.
 const SLOTS: usize = 64;
 
+/// How often a name is handed out before it is allocated anew. One that lived for ever would have its counter
+/// pulled to and fro between the thread that reads and those that drop frames.
+const USES: u32 = 256;
+
 /// A name's slot is found by a hash of its length and its ends. Whoever chooses names that collide only makes them
 /// be allocated again.
 #[derive(Debug)]
 pub(super) struct Names {
-    slots: Vec<Option<Arc<str>>>,
+    slots: Vec<Option<(Arc<str>, u32)>>,
 }
 
 impl Default for Names {
@@ -25,10 +29,13 @@ impl Names {
     pub(super) fn shared(&mut self, name: &[u8]) -> Option<Arc<str>> {
         let slot = &mut self.slots[slot_of(name)];
         match slot {
-            Some(known) if known.as_bytes() == name => Some(Arc::clone(known)),
+            Some((known, uses)) if known.as_bytes() == name && *uses < USES => {
+                *uses += 1;
+                Some(Arc::clone(known))
+            }
             _ => {
                 let name: Arc<str> = std::str::from_utf8(name).ok()?.into();
-                *slot = Some(Arc::clone(&name));
+                *slot = Some((Arc::clone(&name), 1));
                 Some(name)
             }
         }

@@ -117,6 +117,17 @@ pub(super) enum Standing {
     Broken(io::Error),
 }
 
+/// What became of an operation that was appended.
+pub(super) struct Appended {
+    /// There will be a verdict.
+    pub(super) id: Option<OperationId>,
+    /// So much is gathered that the sender lets others run: once every 64 KiB.
+    pub(super) gathered: bool,
+    /// The sender itself writes what waits: a real-time frame, much that was gathered, or the only operation in
+    /// flight, whose answer is awaited before anything joins it.
+    pub(super) is_due: bool,
+}
+
 impl Outbox {
     pub(super) fn new(outbox_limit: usize, filter_limit: usize, in_flight: usize, holds: bool) -> Self {
         Self {
@@ -167,22 +178,38 @@ impl Outbox {
     }
 
     /// Appends an operation that was admitted.
-    pub(super) fn append(&mut self, request: &Request<'_>, qos: Qos) -> Result<Option<OperationId>, Error> {
+    pub(super) fn append(
+        &mut self,
+        request: &Request<'_>,
+        qos: Qos,
+        awaited: bool,
+    ) -> Result<Appended, Error> {
         let id = self.take_in(request.op, qos, request.filters)?;
         let before = self.queue.len();
         request.append(&mut self.queue, qos, id.unwrap_or(OperationId(0)));
-        self.appended_bytes += (self.queue.len() - before) as u64;
-        Ok(id)
+        Ok(self.appended(id, qos, awaited, before))
     }
 
     /// Appends an operation that waited.
-    pub(super) fn append_waiting(&mut self, request: &WaitingRequest) -> Result<Option<OperationId>, Error> {
+    pub(super) fn append_waiting(&mut self, request: &WaitingRequest) -> Result<Appended, Error> {
         let filters: Vec<&str> = request.filters.iter().map(String::as_str).collect();
         let id = self.take_in(request.op, request.qos, &filters)?;
         let before = self.queue.len();
         request.append(&mut self.queue, id.unwrap_or(OperationId(0)));
-        self.appended_bytes += (self.queue.len() - before) as u64;
-        Ok(id)
+        Ok(self.appended(id, request.qos, false, before))
+    }
+
+    fn appended(&mut self, id: Option<OperationId>, qos: Qos, awaited: bool, before: usize) -> Appended {
+        let after = self.queue.len();
+        self.appended_bytes += (after - before) as u64;
+        let gathered = before / GATHERED != after / GATHERED;
+        let alone = awaited && id.is_some() && self.pending.waiting() == 1 && !self.holds;
+        self.urgent |= qos.is_realtime();
+        Appended {
+            id,
+            gathered,
+            is_due: gathered || alone || qos.is_realtime(),
+        }
     }
 
     fn take_in(&mut self, op: Op, qos: Qos, filters: &[&str]) -> Result<Option<OperationId>, Error> {
@@ -202,18 +229,6 @@ impl Outbox {
             self.pending.note(id, asked);
         }
         Ok(Some(id))
-    }
-
-    /// Whether the sender itself writes what waits: a real-time frame, much that was gathered, or the only operation
-    /// in flight, which nothing will join.
-    pub(super) fn is_due(&self, qos: Qos) -> bool {
-        let alone = qos.is_acknowledged() && self.pending.waiting() == 1 && !self.holds;
-        qos.is_realtime() || alone || self.queue.len() >= GATHERED
-    }
-
-    /// Whether so much is gathered that the sender lets others run.
-    pub(super) fn has_gathered(&self) -> bool {
-        self.queue.len() >= GATHERED
     }
 
     /// Takes the writer token and everything that waits; `None` if there is nothing to do or somebody else does it.
@@ -404,7 +419,7 @@ impl Outbox {
     }
 
     /// How much was appended so far on this connection: what [`poll_written`](Self::poll_written) waits for.
-    pub(super) const fn appended(&self) -> (u64, u64) {
+    pub(super) const fn mark(&self) -> (u64, u64) {
         (self.connection, self.appended_bytes)
     }
 

@@ -5,10 +5,10 @@
 //! its bytes arrive, never ahead of them because of what its header says, and becomes the payload without a copy.
 use std::{collections::VecDeque, io, mem};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use elbus_proto::{
     Code,
-    delivery::{self, Delivery, Front, HEADER_LEN, Kind},
+    delivery::{self, Delivery, DeliveryError, Front, HEADER_LEN, Kind},
 };
 
 use super::{inbox, names::Names, pending::OperationId, stream::Socket};
@@ -20,11 +20,9 @@ const READ: usize = 64 * 1024;
 /// Memory asked for when a large frame begins; from then on it grows fourfold as bytes arrive.
 const FIRST_GROWTH: usize = 256 * 1024;
 
-/// Small payloads are packed together in blocks of this size: a frame that is kept for long pins no more than that.
+/// Small frames are copied together, in pieces of this size, which their payloads share: so a frame that is kept for
+/// long keeps no more than that.
 const PACK: usize = 4 * 1024;
-
-/// Payloads up to this size are packed.
-const SMALL: usize = 512;
 
 /// What names and topics add to a frame at most, with separators and some room.
 pub(super) const ADDRESS: usize = 4 * 1024;
@@ -39,7 +37,6 @@ pub(super) struct Reader {
     /// A frame too large for it, as it arrives, and the length of the whole.
     large: Option<(Vec<u8>, usize)>,
     largest: usize,
-    pack: BytesMut,
     names: Names,
     /// What the last chunk held.
     pub(super) frames: VecDeque<Frame>,
@@ -55,7 +52,6 @@ impl Reader {
             kept: 0,
             large: None,
             largest: frame_limit + ADDRESS + HEADER_LEN,
-            pack: BytesMut::new(),
             names: Names::default(),
             frames: VecDeque::new(),
             frame_bytes: 0,
@@ -105,9 +101,29 @@ impl Reader {
     /// Decodes every whole frame; answers how many bytes they took.
     fn decode_all(&mut self, bytes: &[u8]) -> Result<usize, Disconnect> {
         let mut done = 0;
-        while let Some(decoded) = delivery::decode(&bytes[done..]) {
+        loop {
+            let (pack, frames) = pack(&bytes[done..])?;
+            if pack == 0 {
+                return Ok(done);
+            }
+            let packed = &bytes[done..done + pack];
+            done += pack;
+            // Answers need no memory of their own.
+            let shared = if frames {
+                Bytes::copy_from_slice(packed)
+            } else {
+                Bytes::new()
+            };
+            self.decode_pack(packed, &shared)?;
+        }
+    }
+
+    /// Decodes whole frames, whose payloads are parts of the same bytes in `shared`.
+    fn decode_pack(&mut self, packed: &[u8], shared: &Bytes) -> Result<(), Disconnect> {
+        let mut at = 0;
+        while let Some(decoded) = delivery::decode(&packed[at..]) {
             let (delivery, len) = decoded?;
-            done += len;
+            at += len;
             match delivery {
                 Delivery::Ping => {}
                 Delivery::Acknowledgement { id, result } => self.answers.push((OperationId(id), result)),
@@ -118,12 +134,12 @@ impl Reader {
                     topic,
                     payload,
                 } => {
-                    let payload = self.keep(payload);
+                    let payload = shared.slice(at - payload.len()..at);
                     self.push(kind, realtime, sender, topic, payload)?;
                 }
             }
         }
-        Ok(done)
+        Ok(())
     }
 
     /// Prepares for a frame that does not fit into the scratch buffer.
@@ -150,19 +166,7 @@ impl Reader {
 
     fn decode_large(&mut self, bytes: Vec<u8>) -> Result<(), Disconnect> {
         let bytes = Bytes::from(bytes);
-        if let Some(decoded) = delivery::decode(&bytes)
-            && let Delivery::Frame {
-                kind,
-                realtime,
-                sender,
-                topic,
-                payload,
-            } = decoded?.0
-        {
-            let payload = bytes.slice_ref(payload);
-            self.push(kind, realtime, sender, topic, payload)?;
-        }
-        Ok(())
+        self.decode_pack(&bytes, &bytes)
     }
 
     #[inline]
@@ -184,22 +188,24 @@ impl Reader {
         self.frames.push_back(frame);
         Ok(())
     }
+}
 
-    /// Copies a payload out of the scratch buffer.
-    #[inline]
-    fn keep(&mut self, payload: &[u8]) -> Bytes {
-        if payload.is_empty() {
-            return Bytes::new();
+/// How many bytes of whole frames in front are copied together, and whether there is more among them than answers.
+fn pack(bytes: &[u8]) -> Result<(usize, bool), DeliveryError> {
+    let (mut len, mut frames) = (0, false);
+    while let Some(front) = delivery::front(&bytes[len..]) {
+        let (one, is_frame) = match front? {
+            Front::Bare => (HEADER_LEN, false),
+            Front::Frame(one) => (usize::try_from(one).unwrap_or(usize::MAX), true),
+        };
+        let fits = len == 0 || one <= PACK.saturating_sub(len);
+        if !fits || one > bytes.len() - len {
+            break;
         }
-        if payload.len() > SMALL {
-            return Bytes::copy_from_slice(payload);
-        }
-        if self.pack.capacity() < payload.len() {
-            self.pack = BytesMut::with_capacity(PACK);
-        }
-        self.pack.extend_from_slice(payload);
-        self.pack.split().freeze()
+        len += one;
+        frames |= is_frame;
     }
+    Ok((len, frames))
 }
 
 /// Makes room for the rest of a large frame, in proportion to what has arrived.

@@ -9,12 +9,12 @@ use std::{
 };
 
 use elbus_proto::Qos;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     inbox::Arrivals,
     line::Place,
-    outbox::{Admission, Outbox, Phase},
+    outbox::{Admission, Appended, Outbox, Phase},
     pending::{OperationId, Verdict},
     request::{Limits, Request, WaitingRequest},
     stream::Socket,
@@ -65,7 +65,7 @@ impl Shared {
     }
 
     /// Takes an operation; what is due is written at once.
-    pub(super) fn submit(self: &Arc<Self>, operation: Operation<'_>, qos: Qos) -> Submitted {
+    pub(super) fn submit(self: &Arc<Self>, operation: Operation<'_>, qos: Qos, awaited: bool) -> Submitted {
         let mut outbox = self.outbox.lock();
         let request = match Request::new(operation, &self.limits, &mut outbox.checked) {
             Ok(request) => request,
@@ -81,8 +81,8 @@ impl Shared {
                 let request = request.into_waiting(qos);
                 Submitted::Later(Box::pin(wait_and_append(Arc::clone(self), request)))
             }
-            Admission::Granted => match outbox.append(&request, qos) {
-                Ok(id) => self.see_to(outbox, id, qos),
+            Admission::Granted => match outbox.append(&request, qos, awaited) {
+                Ok(appended) => self.see_to(outbox, &appended),
                 Err(error) => Submitted::Done(Err(error)),
             },
         }
@@ -90,30 +90,18 @@ impl Shared {
 
     /// Sees to it that what was appended is written: at once, or when the sending task yields and the connection's
     /// task gets its turn.
-    fn see_to(
-        &self,
-        mut outbox: parking_lot::MutexGuard<'_, Outbox>,
-        id: Option<OperationId>,
-        qos: Qos,
-    ) -> Submitted {
-        let pause = outbox.has_gathered();
-        if outbox.is_due(qos) {
-            outbox.urgent |= qos.is_realtime();
-            let batch = outbox.take();
+    fn see_to(&self, mut outbox: MutexGuard<'_, Outbox>, appended: &Appended) -> Submitted {
+        let batch = if appended.is_due { outbox.take() } else { None };
+        if let Some(batch) = batch {
             drop(outbox);
-            if let Some(batch) = batch {
-                batch.flush(&self.outbox);
-            }
-        } else {
-            let driver = outbox.take_driver();
+            batch.flush(&self.outbox);
+        } else if let Some(driver) = outbox.take_driver() {
             drop(outbox);
-            if let Some(driver) = driver {
-                driver.wake();
-            }
+            driver.wake();
         }
         Submitted::Taken {
-            ticket: id.map(Ticket::from),
-            pause,
+            ticket: appended.id.map(Ticket::from),
+            pause: appended.gathered,
         }
     }
 
@@ -150,7 +138,7 @@ impl Shared {
             let mut outbox = self.outbox.lock();
             outbox.urgent = true;
             outbox.wake_driver();
-            outbox.appended()
+            outbox.mark()
         };
         std::future::poll_fn(|cx| self.outbox.lock().poll_written(mark, cx)).await
     }
@@ -223,13 +211,13 @@ impl Shared {
                 Poll::Pending
             }
             Admission::Granted => {
-                let id = outbox.append_waiting(request);
+                let appended = outbox.append_waiting(request);
                 if let Some(place) = place.take() {
                     outbox.line.leave(place);
                 }
                 outbox.pass_turn();
-                Poll::Ready(match id {
-                    Ok(id) => self.see_to(outbox, id, request.qos),
+                Poll::Ready(match appended {
+                    Ok(appended) => self.see_to(outbox, &appended),
                     Err(error) => Submitted::Done(Err(error)),
                 })
             }
