@@ -15,7 +15,7 @@ pub(crate) struct Args {
     #[arg(value_parser = values::address)]
     pub(crate) address: Option<Address>,
 
-    /// Our name on the bus [default: cli.HOST.PID]. Behind `listen` only --name, for -n is --count there.
+    /// Our name on the bus [default: cli.HOST.PID]. Behind `listen` it is --name alone, for -n is --count there.
     #[arg(short, long, value_parser = values::client_name)]
     name: Option<String>,
 
@@ -31,14 +31,15 @@ pub(crate) struct Args {
 pub(crate) struct Common {
     /// Longest wait for the connection and for an answer: 2, 0.5, 300ms, 1m.
     #[arg(long, global = true, value_name = "TIME", default_value = "5s", value_parser = values::timeout)]
+    #[arg(display_order = 100)]
     pub(crate) timeout: Duration,
 
     /// Say nothing on the standard error but errors.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 101)]
     pub(crate) silent: bool,
 
     /// Say on the standard error what the connection does.
-    #[arg(short, long, global = true, conflicts_with = "silent")]
+    #[arg(short, long, global = true, conflicts_with = "silent", display_order = 102)]
     pub(crate) verbose: bool,
 
     /// Accepted because lines written for the command line of older brokers have it.
@@ -92,9 +93,9 @@ pub(crate) struct Sending {
     #[arg(short, long, conflicts_with = "payload")]
     pub(crate) lines: bool,
 
-    /// 0 (no): not acknowledged, 1 (processed): the broker acknowledges, 2 (realtime): as 0 but flushed at once on
-    /// the whole way, 3 (realtime-processed): as 1 but flushed at once.
-    #[arg(long, value_name = "0..3", default_value = "1", value_parser = values::qos)]
+    /// 0 or no; 1 or processed: acknowledged; 2 or realtime: flushed at once on the whole way; 3 or
+    /// realtime-processed: both.
+    #[arg(long, default_value = "1", value_parser = values::qos)]
     pub(crate) qos: Qos,
 
     /// Our name on the bus [default: cli.HOST.PID].

@@ -16,6 +16,9 @@ use crate::{
 /// Frames printed before signals and time are looked at.
 const BATCH: usize = 1_024;
 
+/// How long leaving the bus may take.
+const LEAVING: Duration = Duration::from_secs(1);
+
 pub(crate) async fn run(args: &Args, listen: &Listen, say: Say) -> Result<(), CliError> {
     let (client, inbox) = bus::join(bus::options(args)).await?;
     subscribe(&client, listen).await?;
@@ -34,8 +37,8 @@ pub(crate) async fn run(args: &Args, listen: &Listen, say: Say) -> Result<(), Cl
         came: 0,
     };
     listening.run(&client, inbox).await?;
-    // What still arrives is not wanted: leaving need not be waited for.
-    drop(client);
+    // So that the name is free for whoever comes next. What still arrives is not wanted, so errors are none.
+    let _ = tokio::time::timeout(LEAVING, client.close()).await;
     Ok(())
 }
 

@@ -1,0 +1,83 @@
+//! A broker at a UNIX socket, which can be stopped and started again.
+use std::path::PathBuf;
+
+use elbus_broker::{Address, Broker, Config};
+use elbus_testkit::{PATIENCE, Raw};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use super::{Cli, Running};
+
+/// A bus in a directory of its own.
+pub(crate) struct Bus {
+    broker: Broker,
+    runtime: Runtime,
+    directory: TempDir,
+}
+
+impl Bus {
+    pub(crate) fn start() -> Self {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let bus = Self {
+            broker: Broker::new(Config::default()).unwrap(),
+            runtime,
+            directory,
+        };
+        bus.listen();
+        bus
+    }
+
+    /// Ends as a server does that is told to, and starts again at the same address.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.broker = Broker::new(Config::default()).unwrap();
+        self.listen();
+    }
+
+    pub(crate) fn stop(&self) {
+        let stopped = async { tokio::time::timeout(PATIENCE, self.broker.shutdown()).await };
+        self.runtime.block_on(stopped).expect("no end of the shutdown");
+    }
+
+    /// Cuts a client off; it may come back.
+    pub(crate) fn cut(&self, name: &str) {
+        assert!(self.broker.disconnect(name), "{name} is not on the bus");
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join("bus.sock")
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// A client that does not use our client library.
+    pub(crate) fn client(&self, name: &str) -> Raw {
+        Raw::register(&Address::Unix(self.socket()), name)
+    }
+
+    /// The program with these arguments, and this bus as the default one.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Cli {
+        Cli::new(arguments).env("ELBUS_ADDRESS", self.socket())
+    }
+
+    /// A listener that is ready.
+    pub(crate) fn listen_as(&self, name: &str, arguments: &[&str]) -> Running {
+        let listening = self
+            .cli(&[&["listen", "--name", name], arguments].concat())
+            .spawn();
+        listening.wait_for_error("listening as");
+        listening
+    }
+
+    fn listen(&self) {
+        let address = Address::Unix(self.socket());
+        self.runtime.block_on(self.broker.listen(&address)).unwrap();
+    }
+}
