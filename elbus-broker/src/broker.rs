@@ -102,6 +102,9 @@ impl Broker {
     /// Registers a client in this process. It leaves the bus when the inbox and every clone of the `Client` are
     /// dropped, or at once with [`Client::close`].
     ///
+    /// It works on every executor as long as nothing is full; a send that has to wait for room needs a tokio runtime
+    /// with time enabled, and panics without one.
+    ///
     /// # Errors
     /// When the name is malformed, reserved or taken, or the limit of clients is reached.
     pub fn client(&self, name: &str) -> Result<(Client, Inbox), RegisterError> {
@@ -148,7 +151,8 @@ impl Broker {
         clients
     }
 
-    /// Disconnects a client and frees its name; what is queued for it is dropped. Answers whether it was there.
+    /// Disconnects a client and frees its name. What is queued for it is dropped if it is connected over a socket; a
+    /// client in this process still finds it in its inbox. Answers whether it was there.
     pub fn disconnect(&self, name: &str) -> bool {
         let found = self.core.registry.find(name);
         if let Some(peer) = &found {

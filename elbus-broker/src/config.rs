@@ -41,7 +41,8 @@ pub struct Config {
     pub greetings: usize,
     /// Frames that wait for a client in this process before those who feed it are held back. Default: 8,192.
     pub queue_size: usize,
-    /// Topics and masks whose receivers a connection remembers. Default: 1,024.
+    /// Targets, topics and masks whose receivers a connection remembers, of each kind; and 64 times as many receivers.
+    /// Default: 1,024.
     pub cached_routes: usize,
     /// Bytes read from a socket at once; one such buffer a worker thread. Default: 64 KiB.
     pub read_size: usize,
@@ -92,7 +93,7 @@ impl Config {
     /// Checks every field.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let bounds = [
-            ("high_water", self.high_water, 1..=1 << 40, "from 1 byte to 1 TiB"),
+            ("high_water", self.high_water, 1..=1 << 31, "from 1 byte to 2 GiB"),
             (
                 "frame_limit",
                 self.frame_limit,

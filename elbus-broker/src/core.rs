@@ -45,7 +45,11 @@ pub(crate) struct Core {
     pub(crate) readers: TaskTracker,
     /// Held while it is decided who is dead, so that one is cut at a time.
     pub(crate) verdict: Mutex<()>,
+    /// Held while a client comes or goes, so that this is announced in order.
+    announcements: Mutex<()>,
     pub(crate) greetings: AtomicUsize,
+    /// Connections that were refused and are still to hear so.
+    pub(crate) refused: AtomicUsize,
     phase: AtomicU8,
     ids: AtomicU64,
 }
@@ -62,7 +66,9 @@ impl Core {
             tasks: TaskTracker::new(),
             readers: TaskTracker::new(),
             verdict: Mutex::new(()),
+            announcements: Mutex::new(()),
             greetings: AtomicUsize::new(0),
+            refused: AtomicUsize::new(0),
             phase: AtomicU8::new(Phase::Running as u8),
             ids: AtomicU64::new(1),
             config,
@@ -93,34 +99,45 @@ impl Core {
     /// Puts a client on the bus and announces it. Whoever had the name before, if the configuration takes names
     /// over, is disconnected.
     pub(crate) fn register(self: &Arc<Self>, peer: &Arc<Peer>) -> Result<(), Refusal> {
+        let in_order = self.announcements.lock();
+        let replaced = self.registry.register(peer, self.config.force_register)?;
+        self.totals.enlist(peer);
+        let left = replaced
+            .as_ref()
+            .map(|replaced| announce::unregistered(self, &replaced.peer));
+        let came = announce::registered(self, peer);
+        drop(in_order);
+        drop((left, came));
+        tracing::debug!(client = %peer.name, from = %peer.origin, "registered");
         if let Some(Replaced {
             peer: old,
             secondaries,
-        }) = self.registry.register(peer, self.config.force_register)?
+        }) = replaced
         {
             tracing::info!(client = %old.name, by = %peer.origin, "name taken over");
             old.cut(Cut::Replaced);
             // The name has passed on already, so `unregister` would find nothing to do.
             self.forget(&old, secondaries);
         }
-        tracing::debug!(client = %peer.name, from = %peer.origin, "registered");
-        announce::registered(self, peer);
         Ok(())
     }
 
     /// Takes a client off the bus, if it still is on it: its name is free and its subscriptions are gone when this
     /// returns. What is queued for it is still delivered.
     pub(crate) fn unregister(self: &Arc<Self>, peer: &Arc<Peer>) {
-        if let Some(secondaries) = self.registry.remove(peer) {
-            self.forget(peer, secondaries);
-        }
+        let in_order = self.announcements.lock();
+        let Some(secondaries) = self.registry.remove(peer) else {
+            return;
+        };
+        let left = announce::unregistered(self, peer);
+        drop(in_order);
+        drop(left);
+        self.forget(peer, secondaries);
     }
 
     fn forget(self: &Arc<Self>, peer: &Arc<Peer>, secondaries: Vec<Arc<Peer>>) {
         self.subscriptions.remove_client(peer.id);
-        self.totals.retire(peer);
         tracing::debug!(client = %peer.name, "unregistered");
-        announce::unregistered(self, peer);
         if self.phase() == Phase::Reading {
             // They leave by themselves, when what waits for them is written.
             return;

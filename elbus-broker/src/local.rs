@@ -38,6 +38,7 @@ struct Membership(Arc<Peer>);
 impl Drop for Membership {
     fn drop(&mut self) {
         self.0.core.unregister(&self.0);
+        self.0.core.totals.retire(&self.0);
     }
 }
 
@@ -72,7 +73,7 @@ impl LocalLink {
                 One::Shed => return self.refused(Code::NotDelivered.into(), qos),
                 One::Full(run) => {
                     let rest = vec![(Arc::clone(peer), 0)];
-                    return Submitted::Later(Box::pin(place_rest(Arc::clone(&self.core), run, rest)));
+                    return self.later(run, rest, qos);
                 }
                 One::Gone(given) => {
                     payload = Some(given);
@@ -130,7 +131,19 @@ impl LocalLink {
         if rest.is_empty() {
             return Submitted::Done(Ok(()));
         }
-        Submitted::Later(Box::pin(place_rest(Arc::clone(&self.core), run, rest)))
+        self.later(run, rest, qos)
+    }
+
+    fn later(&self, run: Run, rest: Vec<(Arc<Peer>, usize)>, qos: Qos) -> Submitted {
+        let core = Arc::clone(&self.core);
+        Submitted::Later(Box::pin(async move {
+            let result = place_rest(&core, run, rest).await;
+            if result.is_err() && !qos.is_acknowledged() {
+                core.totals.count_ignored();
+                return Ok(());
+            }
+            result
+        }))
     }
 
     fn change(&self, change: Change, filters: &[&str], qos: Qos) -> Submitted {
@@ -318,37 +331,30 @@ fn flush(touched: Vec<Arc<Peer>>, realtime: bool) {
     }
 }
 
-/// Waits for those who had no room, at most for the time-out of the configuration.
-async fn place_rest(core: Arc<Core>, mut run: Run, rest: Vec<(Arc<Peer>, usize)>) -> Result<(), Error> {
+/// Waits for those who had no room, at most for the time-out of the configuration; whoever has room then still gets it.
+async fn place_rest(core: &Core, mut run: Run, rest: Vec<(Arc<Peer>, usize)>) -> Result<(), Error> {
     run.share();
-    let timeout = core.config.timeout;
-    tokio::time::timeout(timeout, async {
-        let mut result = Ok(());
-        for (peer, mut taken) in rest {
-            loop {
-                let mut place = Place::new(&peer);
-                place.turn().await;
-                let mut touched = Vec::new();
-                let placed = place.put(&run, &mut taken, &mut touched);
-                flush(touched, true);
-                match placed {
-                    Placed::Full => {}
-                    Placed::Done => break,
-                    // A publication or broadcast is carried out whoever receives it.
-                    Placed::Shed | Placed::Gone if run.kind() != Kind::Message => break,
-                    Placed::Gone if peer.cut_because() != Some(Cut::Stalled) => {
-                        result = Err(Code::NotRegistered.into());
-                        break;
-                    }
-                    Placed::Shed | Placed::Gone => {
-                        result = Err(Code::NotDelivered.into());
-                        break;
-                    }
-                }
+    let deadline = tokio::time::Instant::now() + core.config.timeout;
+    let mut result = Ok(());
+    for (peer, mut taken) in rest {
+        let mut place = Place::new(&peer);
+        let placed = loop {
+            let in_time = tokio::time::timeout_at(deadline, place.turn()).await.is_ok();
+            let mut touched = Vec::new();
+            let placed = place.put(&run, &mut taken, &mut touched);
+            flush(touched, true);
+            if placed != Placed::Full || !in_time {
+                break placed;
             }
-        }
-        result
-    })
-    .await
-    .unwrap_or(Err(Code::NotDelivered.into()))
+        };
+        let verdict = match placed {
+            Placed::Done => Ok(()),
+            // A publication or broadcast is carried out whoever receives it.
+            Placed::Shed | Placed::Gone if run.kind() != Kind::Message => Ok(()),
+            Placed::Gone if peer.cut_because() != Some(Cut::Stalled) => Err(Code::NotRegistered),
+            Placed::Full | Placed::Shed | Placed::Gone => Err(Code::NotDelivered),
+        };
+        result = result.and(verdict);
+    }
+    Ok(result?)
 }

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     core::Core,
-    session::greeting::{Counted, Newcomer},
+    session::greeting::{Counted, Newcomer, Which},
     socket::{Origin, Socket},
 };
 
@@ -93,7 +93,13 @@ pub(crate) enum Listener {
 impl Listener {
     pub(crate) async fn bind(address: &Address, options: &SocketOptions) -> Result<Self, ListenError> {
         match address {
-            Address::Unix(path) => unix::Bound::new(path, options).map(Self::Unix),
+            Address::Unix(path) => {
+                let (path, options) = (path.clone(), options.clone());
+                // It asks the file system, and may wait for another server that starts.
+                let bound = tokio::task::spawn_blocking(move || unix::Bound::new(&path, &options)).await;
+                // The task ends early only with its runtime.
+                bound.map_err(|_| ListenError::ShuttingDown)?.map(Self::Unix)
+            }
             Address::Tcp(address) => {
                 let failed = |source: io::Error| {
                     let address = address.clone();
@@ -178,7 +184,7 @@ impl Listener {
 }
 
 fn welcome(core: &Arc<Core>, newcomer: Newcomer) {
-    let Some(counted) = Counted::new(core) else {
+    let Some(counted) = Counted::new(core, Which::Greeting) else {
         let limit = core.config.greetings;
         tracing::debug!(from = %newcomer.origin, limit, "too many greetings in progress: turned away");
         newcomer.turn_away();
