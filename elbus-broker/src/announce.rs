@@ -10,7 +10,7 @@ use std::{
 use elbus_proto::{BROKER_INFO_TOPIC, BROKER_NAME, BROKER_WARN_TOPIC, Topic, TopicLimits, delivery::Kind};
 
 use crate::{
-    core::{Core, Phase},
+    core::Core,
     deliver::{Placed, Run},
     peer::Peer,
 };
@@ -63,7 +63,7 @@ pub(crate) fn shutdown(core: &Core) {
 
 fn about_client(core: &Core, subject: &str, peer: &Peer) -> Placement {
     // When everybody leaves, everybody has been told so.
-    if peer.is_secondary() || core.phase() == Phase::Reading {
+    if peer.is_secondary() || core.is_shutting_down() {
         return Placement::default();
     }
     let Ok(topic) = Topic::parse(BROKER_INFO_TOPIC.as_bytes(), TopicLimits::default()) else {

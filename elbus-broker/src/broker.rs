@@ -168,7 +168,7 @@ impl Broker {
         let core = &self.core;
         core.stop.cancel();
         announce::shutdown(core);
-        core.enter_reading();
+        core.read_the_last();
         core.readers.close();
         let timeout = core.config.timeout;
         if tokio::time::timeout(timeout, core.readers.wait()).await.is_err() {

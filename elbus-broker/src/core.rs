@@ -2,7 +2,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
     },
     time::Instant,
 };
@@ -18,15 +18,6 @@ use crate::{
     stats::Totals,
     subscriptions::Subscriptions,
 };
-
-/// How far the broker is on its way down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(crate) enum Phase {
-    Running = 0,
-    /// Nobody new is accepted; sessions read what has arrived.
-    Reading = 1,
-}
 
 /// What the sessions of one broker share.
 pub(crate) struct Core {
@@ -50,7 +41,8 @@ pub(crate) struct Core {
     pub(crate) greetings: AtomicUsize,
     /// Connections that were refused and are still to hear so.
     pub(crate) refused: AtomicUsize,
-    phase: AtomicU8,
+    /// Nobody new is accepted; sessions read what has arrived, and no more.
+    shutting_down: AtomicBool,
     ids: AtomicU64,
 }
 
@@ -69,7 +61,7 @@ impl Core {
             announcements: Mutex::new(()),
             greetings: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
-            phase: AtomicU8::new(Phase::Running as u8),
+            shutting_down: AtomicBool::new(false),
             ids: AtomicU64::new(1),
             config,
         })
@@ -79,18 +71,15 @@ impl Core {
         self.ids.fetch_add(1, Relaxed)
     }
 
+    /// Whether sessions read only what has arrived.
     #[inline]
-    pub(crate) fn phase(&self) -> Phase {
-        if self.phase.load(SeqCst) == Phase::Running as u8 {
-            Phase::Running
-        } else {
-            Phase::Reading
-        }
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.shutting_down.load(SeqCst)
     }
 
     /// Has every session read what has arrived, and no more.
-    pub(crate) fn enter_reading(&self) {
-        self.phase.store(Phase::Reading as u8, SeqCst);
+    pub(crate) fn read_the_last(&self) {
+        self.shutting_down.store(true, SeqCst);
         for peer in self.registry.all() {
             peer.wake_session();
         }
@@ -138,7 +127,7 @@ impl Core {
     fn forget(self: &Arc<Self>, peer: &Arc<Peer>, secondaries: Vec<Arc<Peer>>) {
         self.subscriptions.remove_client(peer.id);
         tracing::debug!(client = %peer.name, "unregistered");
-        if self.phase() == Phase::Reading {
+        if self.is_shutting_down() {
             // They leave by themselves, when what waits for them is written.
             return;
         }

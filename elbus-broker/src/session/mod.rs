@@ -21,7 +21,7 @@ use router::{Held, Router, Stop};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
-    core::{Core, Phase},
+    core::Core,
     peer::{Cut, Peer, Sink},
     socket::Socket,
 };
@@ -137,7 +137,7 @@ impl Session {
     fn poll_chunk(&mut self, scratch: &mut [u8], cx: &mut Context<'_>) -> Poll<Step> {
         let socket = &self.socket;
         let broken = self.peer.cut_because() == Some(Cut::Broken);
-        let filled = if broken || self.core.phase() == Phase::Reading {
+        let filled = if broken || self.core.is_shutting_down() {
             match self.input.fill_last(socket, scratch) {
                 Some(filled) => filled,
                 None if broken => return Poll::Ready(Step::End(End::Broken)),
