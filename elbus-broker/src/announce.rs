@@ -9,6 +9,8 @@ use std::{
 
 use elbus_proto::{BROKER_INFO_TOPIC, BROKER_NAME, BROKER_WARN_TOPIC, Topic, TopicLimits, delivery::Kind};
 
+use serde::Serialize;
+
 use crate::{
     core::Core,
     deliver::{Placed, Run},
@@ -96,25 +98,27 @@ fn announce(core: &Core, topic: &str, message: &[u8], receivers: &[Arc<Peer>]) -
     Placement(touched)
 }
 
+#[derive(Serialize)]
+struct Announcement<'a> {
+    s: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    d: Option<&'a str>,
+    t: u64,
+}
+
 /// `{s: subject, d: data, t: UNIX time in ns}` as MessagePack; without data there is no `d`.
 fn message(subject: &str, data: Option<&str>) -> Vec<u8> {
-    let mut out = rmp::encode::ByteBuf::new();
     let time = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_nanos();
-    let time = u64::try_from(time).unwrap_or(u64::MAX);
-    // Writing to memory does not fail.
-    let _ = rmp::encode::write_map_len(&mut out, if data.is_some() { 3 } else { 2 });
-    for (key, value) in [("s", Some(subject)), ("d", data)] {
-        if let Some(value) = value {
-            let _ = rmp::encode::write_str(&mut out, key);
-            let _ = rmp::encode::write_str(&mut out, value);
-        }
-    }
-    let _ = rmp::encode::write_str(&mut out, "t");
-    let _ = rmp::encode::write_uint(&mut out, time);
-    out.into_vec()
+    let announcement = Announcement {
+        s: subject,
+        d: data,
+        t: u64::try_from(time).unwrap_or(u64::MAX),
+    };
+    // Writing texts and a number to memory does not fail.
+    rmp_serde::to_vec_named(&announcement).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 use std::{fmt, sync::Arc};
 
 use elbus_client::{Address, Client, Inbox};
-use elbus_proto::{ClientName, NameError};
+use elbus_proto::{BROKER_NAME, ClientName, NameError};
 
 use crate::{
     announce,
@@ -118,6 +118,10 @@ impl Broker {
                 name: name.to_owned(),
             });
         }
+        self.register(name)
+    }
+
+    fn register(&self, name: &str) -> Result<(Client, Inbox), RegisterError> {
         if self.core.stop.is_cancelled() {
             return Err(RegisterError::ShuttingDown);
         }
@@ -133,6 +137,28 @@ impl Broker {
         }
         let (link, source) = local::halves(&self.core, peer);
         Ok((Client::new(Arc::new(link)), Inbox::new(Box::new(source))))
+    }
+
+    /// Registers the broker's own client, `.broker`, in this process: calls of methods that the broker does not have
+    /// itself, and whatever else is sent to that name, come to its inbox. Mount an RPC service on it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let broker = elbus_broker::Broker::new(Default::default())?;
+    /// let (_own, mut inbox) = broker.own_client()?;
+    /// let (client, _) = broker.client("client")?;
+    ///
+    /// client.send(".broker", "what the broker does not know").await?;
+    /// assert_eq!(inbox.recv().await.ok_or("closed")?.sender(), "client");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When it is registered already, or the limit of clients is reached.
+    pub fn own_client(&self) -> Result<(Client, Inbox), RegisterError> {
+        self.register(BROKER_NAME)
     }
 
     /// The broker's counters.

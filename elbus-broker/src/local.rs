@@ -5,17 +5,19 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use elbus_client::{
     Error, Frame,
     link::{Link, Operation, Payload, Source, Submitted},
 };
-use elbus_proto::{ClientName, Code, NameMask, Qos, Topic, TopicFilter, delivery::Kind};
+use elbus_proto::{BROKER_NAME, ClientName, Code, NameMask, Qos, Topic, TopicFilter, delivery::Kind};
 use parking_lot::Mutex;
 
 use crate::{
     core::Core,
     deliver::{Place, Placed, Run},
     mailbox::{Mailbox, Posted},
+    methods::{self, Answer},
     peer::{Cut, Peer, Sink},
     route::{Receivers, Routes},
     subscriptions::Change,
@@ -58,6 +60,13 @@ pub(crate) fn halves(core: &Arc<Core>, peer: Arc<Peer>) -> (LocalLink, LocalSour
 impl LocalLink {
     fn message(&self, target: &str, payload: Payload<'_>, qos: Qos) -> Submitted {
         let realtime = qos.is_realtime();
+        if target == BROKER_NAME {
+            match methods::answer(&self.core, &self.peer, payload.as_slice()) {
+                Answer::Forward => {}
+                Answer::Nothing => return Submitted::Done(Ok(())),
+                Answer::Reply(reply) => return self.hear(reply.into(), qos),
+            }
+        }
         let mut payload = Some(payload);
         let mut routes = self.routes.lock();
         for _ in 0..2 {
@@ -82,6 +91,18 @@ impl LocalLink {
             }
         }
         self.refused(Code::NotRegistered.into(), qos)
+    }
+
+    /// Hears from the broker.
+    fn hear(&self, reply: Bytes, qos: Qos) -> Submitted {
+        let Sink::Local(mailbox) = &self.peer.sink else {
+            return Submitted::Done(Ok(()));
+        };
+        let frame = Frame::new(Kind::Message, qos.is_realtime(), BROKER_NAME.into(), None, reply);
+        match post(mailbox, frame) {
+            One::Placed | One::Shed | One::Gone(_) => Submitted::Done(Ok(())),
+            One::Full(run) => self.later(run, vec![(Arc::clone(&self.peer), 0)], qos),
+        }
     }
 
     fn place_one<'a>(&self, peer: &Arc<Peer>, payload: Payload<'a>, realtime: bool) -> One<'a> {

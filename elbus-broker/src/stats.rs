@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use elbus_proto::BROKER_NAME;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
@@ -163,6 +164,22 @@ impl Stats {
 }
 
 impl ClientInfo {
+    /// The broker itself, which receives nothing.
+    pub(crate) fn of_broker() -> Self {
+        Self {
+            name: BROKER_NAME.to_owned(),
+            kind: ClientKind::Internal,
+            source: None,
+            port: None,
+            r_frames: 0,
+            r_bytes: 0,
+            w_frames: 0,
+            w_bytes: 0,
+            queue: 0,
+            instances: 1,
+        }
+    }
+
     pub(crate) fn of(core: &Core, peer: &Arc<Peer>) -> Self {
         let (read, written) = (peer.read.totals(), peer.written());
         let kind = match peer.origin {

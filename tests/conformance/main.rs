@@ -12,6 +12,7 @@ mod departures;
 mod greeting;
 mod link;
 mod messages;
+mod methods;
 mod names;
 mod secondaries;
 mod sizes;

@@ -46,7 +46,7 @@ impl Session {
                 }
             }
         }
-        self.router.add_acks(&acks, run.is_realtime());
+        self.router.add_answers(&acks, run.is_realtime());
         Ok(())
     }
 

@@ -12,9 +12,9 @@ const FLUSHES: usize = 64;
 
 impl Router {
     /// Adds acknowledgements that were waiting for a held run.
-    pub(in crate::session) fn add_acks(&mut self, acks: &[u8], realtime: bool) {
-        self.urgent_acks |= realtime;
-        self.acks.extend_from_slice(acks);
+    pub(in crate::session) fn add_answers(&mut self, acks: &[u8], realtime: bool) {
+        self.urgent_answers |= realtime;
+        self.answers.extend_from_slice(acks);
     }
 
     /// Places a held run with one of its receivers, whose turn it is.
@@ -30,7 +30,7 @@ impl Router {
     /// Moves the acknowledgements to the client's own outbox, and flushes who was touched, as far as a slice allows.
     /// Answers false while there are more to flush.
     pub(in crate::session) fn finish(&mut self, ticket: Option<&mut Place>) -> Result<bool, Held> {
-        let own = self.append_acks(ticket);
+        let own = self.append_answers(ticket);
         let slice = self.touched.len().saturating_sub(FLUSHES);
         for peer in self.touched.drain(slice..) {
             peer.flush();
@@ -44,8 +44,8 @@ impl Router {
     }
 
     /// Acknowledgements and frames leave the same way; the client's own outbox is one like any other.
-    fn append_acks(&mut self, place: Option<&mut Place>) -> Result<(), Held> {
-        let Some(outbox) = self.peer.outbox().filter(|_| !self.acks.is_empty()) else {
+    fn append_answers(&mut self, place: Option<&mut Place>) -> Result<(), Held> {
+        let Some(outbox) = self.peer.outbox().filter(|_| !self.answers.is_empty()) else {
             return Ok(());
         };
         let ticket = place.and_then(Place::take);
@@ -62,15 +62,15 @@ impl Router {
             // A client that hung up while it was held back still hears what it asked for.
             Admission::Closed if state.is_sealed() => {}
             Admission::Closed => {
-                self.acks.clear();
+                self.answers.clear();
                 return Ok(());
             }
         }
-        state.append([&self.acks, b"", b""], 0);
-        let touch = state.settle(ticket, self.urgent_acks);
+        state.append([&self.answers, b"", b""], std::mem::take(&mut self.replies));
+        let touch = state.settle(ticket, self.urgent_answers);
         drop(state);
-        self.acks.clear();
-        self.urgent_acks = false;
+        self.answers.clear();
+        self.urgent_answers = false;
         if touch == Touch::Flush {
             self.touched.push(Arc::clone(&self.peer));
         }
@@ -82,10 +82,10 @@ impl Router {
         if let Some(outbox) = self.peer.outbox() {
             let mut state = outbox.lock();
             if !state.is_closed() {
-                state.append([&self.acks, b"", b""], 0);
+                state.append([&self.answers, b"", b""], self.replies);
             }
         }
-        self.acks.clear();
+        self.answers.clear();
         self.flush_all();
     }
 

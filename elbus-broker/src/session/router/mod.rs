@@ -8,13 +8,14 @@ mod finish;
 use std::sync::Arc;
 
 use control::Progress;
-use elbus_proto::{Code, Op, delivery, request};
+use elbus_proto::{BROKER_NAME, Code, Op, delivery, request};
 
 use super::frames::{Frames, Front, Request};
 use crate::{
     core::Core,
     deliver::{Fan, Payload, Place, Placed, Run, body_len},
     mailbox::{Mailbox, Posted},
+    methods::{self, Answer},
     outbox::{Admission, Outbox, Touch, pool},
     peer::{Cut, Peer, Sink},
     route::{Receivers, Routes},
@@ -26,6 +27,10 @@ const RUN: usize = 32 * 1024;
 /// Receivers served and filters changed, together, before the worker's other tasks get their turn: a chunk can ask for
 /// millions.
 const BUDGET: usize = 16 * 1024;
+
+/// Bytes of answers after which the client has to have room for them before it is read on: a reply of the broker may be
+/// a million times as long as the call.
+const ANSWERS: usize = 256 * 1024;
 
 /// What keeps a session from going on.
 pub(super) enum Held {
@@ -77,8 +82,11 @@ pub(super) struct Router {
     /// The name with its separator, as it stands in deliveries.
     sender: Box<[u8]>,
     run: Run,
-    acks: Vec<u8>,
-    urgent_acks: bool,
+    /// Acknowledgements and replies of the broker, for the client itself.
+    answers: Vec<u8>,
+    urgent_answers: bool,
+    /// How many of them are replies.
+    replies: u64,
     /// Who has to be flushed.
     touched: Vec<Arc<Peer>>,
     /// A turn that was waited for.
@@ -97,8 +105,9 @@ impl Router {
             routes: Routes::new(core),
             sender: [peer.name.as_bytes(), b"\0"].concat().into(),
             run: Run::new(delivery::Kind::Message, Arc::clone(&peer.name), None),
-            acks: Vec::new(),
-            urgent_acks: false,
+            answers: Vec::new(),
+            urgent_answers: false,
+            replies: 0,
             touched: Vec::new(),
             place: None,
             spent: 0,
@@ -125,7 +134,7 @@ impl Router {
                 // Nothing more is sent under this name. The session ends when it looks up.
                 return Stop::End(None);
             }
-            if self.spent >= BUDGET {
+            if self.spent >= BUDGET || self.answers.len() >= ANSWERS {
                 return Stop::Budget;
             }
             let request = match frames.front() {
@@ -164,7 +173,11 @@ impl Router {
         first: Request<'a>,
         count: &mut u64,
     ) -> Result<Option<Stop>, Malformed> {
-        let (target, _) = request::addressed(first.body).ok_or(Malformed::NoSeparator)?;
+        let (target, payload) = request::addressed(first.body).ok_or(Malformed::NoSeparator)?;
+        if target == BROKER_NAME.as_bytes() && self.ask_broker(frames, &first, payload) {
+            *count += 1;
+            return Ok(None);
+        }
         let mut place = self.place.take();
         let waited = place.as_ref().map(|place| place.peer.id);
         let mut gone = None;
@@ -204,6 +217,30 @@ impl Router {
         frames.advance(&first);
         self.acknowledge(&first.header, Err(gone.unwrap_or(Code::NotRegistered)));
         Ok(None)
+    }
+
+    /// Answers a message to the broker itself; false when the embedding program is to answer it.
+    fn ask_broker(&mut self, frames: &mut Frames<'_>, request: &Request<'_>, payload: &[u8]) -> bool {
+        let reply = match methods::answer(&self.core, &self.peer, payload) {
+            Answer::Forward => return false,
+            Answer::Nothing => None,
+            Answer::Reply(reply) => Some(reply),
+        };
+        frames.advance(request);
+        self.spent += 1;
+        self.acknowledge(&request.header, Ok(()));
+        if let Some(reply) = reply {
+            let realtime = request.header.qos.is_realtime();
+            let len = body_len(BROKER_NAME.len() + 1 + reply.len());
+            let head = delivery::header(delivery::Kind::Message, len, realtime);
+            for part in [&head[..], BROKER_NAME.as_bytes(), b"\0", &reply] {
+                self.answers.extend_from_slice(part);
+            }
+            self.urgent_answers |= realtime;
+            self.replies += 1;
+            self.spent += reply.len() / 64;
+        }
+        true
     }
 
     /// Appends a message and those behind it for the same target under one lock.
@@ -250,9 +287,9 @@ impl Router {
             *count += 1;
             frames.advance(&request);
             if request.header.qos.is_acknowledged() {
-                self.acks
+                self.answers
                     .extend_from_slice(&delivery::acknowledgement(request.header.id, Ok(())));
-                self.urgent_acks |= urgent;
+                self.urgent_answers |= urgent;
             }
             next = frames.next_alike(&first.header, target);
         }
@@ -341,7 +378,7 @@ impl Router {
         self.spent += 1 + receivers.peers.len();
         self.run.restart(kind, receivers.topic.as_ref());
         // Acknowledgements belong behind the frames: they wait for a run that is held.
-        let acked = self.acks.len();
+        let acked = self.answers.len();
         let mut next = Some((first, payload));
         while let Some((request, payload)) = next {
             self.encode(
@@ -359,7 +396,7 @@ impl Router {
         }
         let held = self.fan_out(&receivers);
         Ok(held.map(|mut fan| {
-            fan.acks = self.acks.split_off(acked);
+            fan.acks = self.answers.split_off(acked);
             Stop::Held(Held::Fan(Box::new(fan)))
         }))
     }
@@ -399,9 +436,9 @@ impl Router {
 
     fn acknowledge(&mut self, header: &request::RequestHeader, result: Result<(), Code>) {
         if header.qos.is_acknowledged() {
-            self.acks
+            self.answers
                 .extend_from_slice(&delivery::acknowledgement(header.id, result));
-            self.urgent_acks |= header.qos.is_realtime();
+            self.urgent_answers |= header.qos.is_realtime();
         } else if result.is_err() {
             self.core.totals.count_ignored();
         }
@@ -410,6 +447,6 @@ impl Router {
     /// Gives back the memory that an idle client does not need.
     pub(super) fn rest(&mut self) {
         self.run.rest();
-        pool::give(std::mem::take(&mut self.acks));
+        pool::give(std::mem::take(&mut self.answers));
     }
 }
