@@ -1,9 +1,13 @@
 //! The handle of a broker: what an embedding program holds.
 use std::{fmt, sync::Arc};
+#[cfg(target_os = "linux")]
+use std::{io, path::Path};
 
 use elbus_client::{Address, Client, Inbox};
 use elbus_proto::{BROKER_NAME, ClientName, NameError};
 
+#[cfg(target_os = "linux")]
+use crate::listener::fifo::{self, Fifo};
 use crate::{
     announce,
     config::{Config, ConfigError},
@@ -97,6 +101,58 @@ impl Broker {
         let bound = listener.address();
         self.core.tasks.spawn(listener.run(Arc::clone(&self.core)));
         Ok(bound)
+    }
+
+    /// Listens at a command FIFO, which is made if it is not there: a named pipe from which one command a line is carried
+    /// out under the name `.fifo`.
+    ///
+    /// | line | does |
+    /// | --- | --- |
+    /// | `TARGET MESSAGE` | sends the rest of the line; broadcasts it when there is a `?` or `*` in the target |
+    /// | `=TOPIC MESSAGE` | publishes |
+    /// | `TARGET .MESSAGE` | notifies, as RPC has it |
+    /// | `TARGET :METHOD k=v k=v` | calls, without a reply; params are a MessagePack map, `true`, `false`, integers and floats are such, everything else is a text |
+    ///
+    /// Bad lines are logged with the reason and left out. Linux only.
+    ///
+    /// # Errors
+    /// When another server reads the FIFO, the path is something else, or the system refuses.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[cfg(target_os = "linux")]
+    pub async fn listen_fifo(&self, path: &Path, options: &SocketOptions) -> Result<(), ListenError> {
+        if self.core.stop.is_cancelled() {
+            return Err(ListenError::ShuttingDown);
+        }
+        let (made, options) = (path.to_owned(), options.clone());
+        let fifo = tokio::task::spawn_blocking(move || Fifo::new(&made, &options)).await;
+        // The task ends early only with its runtime.
+        let fifo = fifo.map_err(|_| ListenError::ShuttingDown)??;
+        let client = self.fifo_client().map_err(|reason| ListenError::Bind {
+            address: fifo::address(path),
+            source: io::Error::other(reason),
+        })?;
+        let core = Arc::clone(&self.core);
+        let reading = self.core.readers.token();
+        self.core.tasks.spawn(async move {
+            fifo.run(core, client).await;
+            drop(reading);
+        });
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn fifo_client(&self) -> Result<Arc<Client>, RegisterError> {
+        let mut shared = self.core.fifo.lock();
+        if let Some(client) = shared.upgrade() {
+            return Ok(client);
+        }
+        // Nobody reads what is sent to it.
+        let (client, _) = self.register(fifo::NAME)?;
+        let client = Arc::new(client);
+        *shared = Arc::downgrade(&client);
+        Ok(client)
     }
 
     /// Registers a client in this process. It leaves the bus when the inbox and every clone of the `Client` are

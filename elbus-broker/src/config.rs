@@ -46,6 +46,8 @@ pub struct Config {
     pub cached_routes: usize,
     /// Bytes read from a socket at once; one such buffer a worker thread. Default: 64 KiB.
     pub read_size: usize,
+    /// Longest line of a command FIFO in bytes. Default: 64 KiB.
+    pub fifo_line: usize,
     /// How long frames that are not real-time may be held up to gather more. Default: 0, not at all.
     pub buf_ttl: Duration,
     /// Whether a connection that registers a taken name takes it over from the connection that has it. A client in
@@ -68,6 +70,7 @@ impl Default for Config {
             queue_size: 8_192,
             cached_routes: 1_024,
             read_size: 64 * 1024,
+            fifo_line: 64 * 1024,
             buf_ttl: Duration::ZERO,
             force_register: false,
         }
@@ -134,6 +137,7 @@ impl Config {
                 1..=1 << 20,
                 "from 1 to 1,048,576",
             ),
+            ("fifo_line", self.fifo_line, 1..=1 << 26, "from 1 byte to 64 MiB"),
             (
                 "read_size",
                 self.read_size,

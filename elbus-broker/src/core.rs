@@ -39,6 +39,9 @@ pub(crate) struct Core {
     /// Held while a client comes or goes, so that this is announced in order.
     announcements: Mutex<()>,
     pub(crate) greetings: AtomicUsize,
+    /// The client of the command FIFOs.
+    #[cfg(target_os = "linux")]
+    pub(crate) fifo: crate::listener::fifo::Shared,
     /// Connections that were refused and are still to hear so.
     pub(crate) refused: AtomicUsize,
     /// Nobody new is accepted; sessions read what has arrived, and no more.
@@ -60,6 +63,8 @@ impl Core {
             verdict: Mutex::new(()),
             announcements: Mutex::new(()),
             greetings: AtomicUsize::new(0),
+            #[cfg(target_os = "linux")]
+            fifo: crate::listener::fifo::Shared::default(),
             refused: AtomicUsize::new(0),
             shutting_down: AtomicBool::new(false),
             ids: AtomicU64::new(1),

@@ -9,6 +9,7 @@ mod accounts;
 mod acknowledgements;
 mod announcements;
 mod departures;
+mod fifo;
 mod greeting;
 mod link;
 mod messages;
