@@ -40,7 +40,7 @@ impl<'a> Bus<'a> {
         static GROUPS: AtomicUsize = AtomicUsize::new(0);
         let group = format!("g{}", GROUPS.fetch_add(1, Ordering::Relaxed));
         // Shown when the case fails.
-        println!("{group}: near end {near:?}, far end {far:?}");
+        println!("{group}: {broker:?}, near end {near:?}, far end {far:?}");
         Self {
             broker,
             group,

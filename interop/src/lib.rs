@@ -13,8 +13,11 @@
 //! - The plain clients never ping by themselves, the blocking RPC layer neither; see below.
 //!
 //! # What the published brokers do that one might not expect
-//! - That of `busrt` disconnects a client that has sent nothing for 1.25 times the broker's time-out: 1.25 s with what
-//!   `ServerConfig::new` says. Pings keep it. That of `elbus` does not mind silence.
+//! - That of `busrt` disconnects a client that has sent nothing for 1.25 times the broker's time-out: 6.25 s with the
+//!   default of its daemon, 1.25 s with that of `ServerConfig::new`. Pings keep it. That of `elbus` does not mind silence.
+//! - Both disconnect whoever sends a ping that wants an acknowledgement or is real-time.
+//! - That of `elbus` disconnects whoever excludes or publishes for one receiver; it came before these.
+//! - Embedded, both announce nobody's coming and going unless `init_default_core_rpc` was called.
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
@@ -27,7 +30,6 @@ pub mod cases;
 mod libraries;
 mod party;
 mod rpc;
-mod server;
 mod waiting;
 
 pub use broker::{Broker, Transport};
@@ -35,4 +37,4 @@ pub use bus::{Bus, Place};
 pub use libraries::Library;
 pub use party::{Ask, Got, Party, Pending, Verdict};
 pub use rpc::{Caller, Ears, Failure, Heard};
-pub use waiting::{PATIENCE, eventually};
+pub use waiting::{PATIENCE, eventually, wait};

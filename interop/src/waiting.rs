@@ -23,7 +23,7 @@ fn runtime() -> &'static Runtime {
 }
 
 /// Runs a future of an asynchronous client to its end.
-pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+pub fn wait<T>(future: impl Future<Output = T>) -> T {
     wait_for(PATIENCE, future).expect("the future did not end in time")
 }
 

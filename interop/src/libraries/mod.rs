@@ -2,6 +2,7 @@
 pub(crate) mod busrt;
 pub(crate) mod busrt_blocking;
 pub(crate) mod elbus;
+mod ours;
 
 use ::busrt::{ErrorKind, Frame};
 
@@ -16,23 +17,23 @@ pub enum Library {
     Busrt,
     /// The blocking client of the crate `busrt`.
     BusrtBlocking,
+    /// Our own: the crate `elbus-client` of this tree.
+    Ours,
 }
 
 impl Library {
     /// All that are published.
     pub const PUBLISHED: [Self; 3] = [Self::Elbus, Self::Busrt, Self::BusrtBlocking];
 
-    /// Whether it can exclude topics and publish for one receiver.
-    #[must_use]
-    pub const fn excludes(self) -> bool {
-        !matches!(self, Self::Elbus)
-    }
+    /// All.
+    pub const ALL: [Self; 4] = [Self::Elbus, Self::Busrt, Self::BusrtBlocking, Self::Ours];
 
     pub(crate) fn connect(self, settings: &Settings<'_>) -> Result<Box<dyn Party>, ErrorKind> {
         match self {
             Self::Elbus => elbus::Client::connect(settings),
             Self::Busrt => busrt::Client::connect(settings),
             Self::BusrtBlocking => busrt_blocking::Client::connect(settings),
+            Self::Ours => ours::Client::connect(settings),
         }
     }
 }

@@ -14,53 +14,43 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{PATIENCE, Transport};
+use crate::{PATIENCE, eventually};
 
 /// A server that listens at a UNIX socket and at a TCP port which the system chose; killed when dropped.
-pub(crate) struct Server {
+pub(super) struct Server {
+    pub(super) unix: String,
+    pub(super) tcp: String,
     process: Child,
     log: Arc<Mutex<String>>,
-    unix: String,
-    tcp: String,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Server {
-    pub(crate) fn start() -> Self {
+    pub(super) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let unix = directory.path().join("bus.sock").to_str().unwrap().to_owned();
-        let mut process = Command::new(program())
-            .env_remove("ELBUS_ADDRESS")
-            .current_dir(directory.path())
-            .args(["-B", &unix, "-B", "127.0.0.1:0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = keep(process.stderr.take().unwrap());
-        let Some(tcp) = introduction(&lines(process.stdout.take().unwrap())) else {
-            panic!("the server did not start: {}", log.lock().unwrap());
-        };
+        let log = Arc::default();
+        let (process, tcp) = spawn(directory.path(), &unix, "127.0.0.1:0", &log);
         Self {
-            process,
-            log,
             unix,
             tcp,
-            _directory: directory,
-        }
-    }
-
-    pub(crate) fn address(&self, transport: Transport) -> &str {
-        match transport {
-            Transport::Unix => &self.unix,
-            Transport::Tcp => &self.tcp,
+            process,
+            log,
+            directory,
         }
     }
 
     /// Asks the server to end.
-    pub(crate) fn terminate(&self) {
+    pub(super) fn end(&self) {
         kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
+    }
+
+    /// Waits for the end and starts the server again.
+    pub(super) fn restart(&mut self) {
+        eventually("the server has ended", || {
+            self.process.try_wait().unwrap().is_some()
+        });
+        (self.process, self.tcp) = spawn(self.directory.path(), &self.unix, &self.tcp, &self.log);
     }
 }
 
@@ -73,6 +63,26 @@ impl Drop for Server {
             eprintln!("the server's log:\n{}", self.log.lock().unwrap());
         }
     }
+}
+
+/// Starts the server, waits until it listens, and answers the TCP address that it says.
+fn spawn(directory: &Path, unix: &str, tcp: &str, log: &Arc<Mutex<String>>) -> (Child, String) {
+    let mut process = Command::new(program())
+        .env_remove("ELBUS_ADDRESS")
+        .current_dir(directory)
+        .args(["-B", unix, "-B", tcp])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    keep(process.stderr.take().unwrap(), Arc::clone(log));
+    let Some(tcp) = introduction(&lines(process.stdout.take().unwrap())) else {
+        let _ = process.kill();
+        let _ = process.wait();
+        panic!("the server did not start: {}", log.lock().unwrap());
+    };
+    (process, tcp)
 }
 
 /// The server's program, built from this tree by whoever is first.
@@ -126,9 +136,7 @@ fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 /// Keeps what comes, to be shown when a test fails.
-fn keep(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
-    let kept = Arc::new(Mutex::new(String::new()));
-    let log = Arc::clone(&kept);
+fn keep(pipe: impl Read + Send + 'static, log: Arc<Mutex<String>>) {
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             let mut log = log.lock().unwrap();
@@ -136,5 +144,4 @@ fn keep(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
             log.push('\n');
         }
     });
-    kept
 }
