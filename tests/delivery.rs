@@ -4,8 +4,10 @@
 mod delivery {
     pub(crate) mod common;
 
+    mod broken;
     mod cached;
     mod cycles;
+    mod fair;
     mod fan_out;
     mod greeting;
     mod held;

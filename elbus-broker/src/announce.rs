@@ -9,20 +9,36 @@ use std::{
 
 use elbus_proto::{BROKER_INFO_TOPIC, BROKER_NAME, BROKER_WARN_TOPIC, Topic, TopicLimits, delivery::Kind};
 
+use serde::Serialize;
+
 use crate::{
-    core::{Core, Phase},
+    core::Core,
     deliver::{Placed, Run},
     peer::Peer,
 };
 
+/// Listeners who have an announcement in their outbox and are still to be flushed, which is done when this is dropped:
+/// announcements are placed under a lock that keeps them in order, and written without it.
+#[must_use]
+#[derive(Default)]
+pub(crate) struct Placement(Vec<Arc<Peer>>);
+
+impl Drop for Placement {
+    fn drop(&mut self) {
+        for peer in self.0.drain(..) {
+            peer.flush_now();
+        }
+    }
+}
+
 /// Announces a client that came. Secondaries come and go unannounced.
-pub(crate) fn registered(core: &Core, peer: &Peer) {
-    about_client(core, "reg", peer);
+pub(crate) fn registered(core: &Core, peer: &Peer) -> Placement {
+    about_client(core, "reg", peer)
 }
 
 /// Announces a client that left.
-pub(crate) fn unregistered(core: &Core, peer: &Peer) {
-    about_client(core, "unreg", peer);
+pub(crate) fn unregistered(core: &Core, peer: &Peer) -> Placement {
+    about_client(core, "unreg", peer)
 }
 
 /// Tells every client that the broker shuts down.
@@ -39,29 +55,35 @@ pub(crate) fn shutdown(core: &Core) {
     receivers.extend(subscribed);
     receivers.sort_unstable_by_key(|peer| peer.id);
     receivers.dedup_by_key(|peer| peer.id);
-    announce(core, BROKER_WARN_TOPIC, &message("shutdown", None), &receivers);
+    drop(announce(
+        core,
+        BROKER_WARN_TOPIC,
+        &message("shutdown", None),
+        &receivers,
+    ));
 }
 
-fn about_client(core: &Core, subject: &str, peer: &Peer) {
+fn about_client(core: &Core, subject: &str, peer: &Peer) -> Placement {
     // When everybody leaves, everybody has been told so.
-    if peer.is_secondary() || core.phase() == Phase::Reading {
-        return;
+    if peer.is_secondary() || core.is_shutting_down() {
+        return Placement::default();
     }
     let Ok(topic) = Topic::parse(BROKER_INFO_TOPIC.as_bytes(), TopicLimits::default()) else {
-        return;
+        return Placement::default();
     };
     let (receivers, _) = core.subscriptions.receivers(topic);
-    if !receivers.is_empty() {
-        announce(
-            core,
-            BROKER_INFO_TOPIC,
-            &message(subject, Some(&peer.name)),
-            &receivers,
-        );
+    if receivers.is_empty() {
+        return Placement::default();
     }
+    announce(
+        core,
+        BROKER_INFO_TOPIC,
+        &message(subject, Some(&peer.name)),
+        &receivers,
+    )
 }
 
-fn announce(core: &Core, topic: &str, message: &[u8], receivers: &[Arc<Peer>]) {
+fn announce(core: &Core, topic: &str, message: &[u8], receivers: &[Arc<Peer>]) -> Placement {
     let mut run = Run::new(Kind::Publication, BROKER_NAME.into(), Some(topic.into()));
     run.push(message, false, true);
     let mut touched = Vec::new();
@@ -73,30 +95,30 @@ fn announce(core: &Core, topic: &str, message: &[u8], receivers: &[Arc<Peer>]) {
             core.totals.count_unannounced();
         }
     }
-    for peer in touched {
-        peer.flush_now();
-    }
+    Placement(touched)
+}
+
+#[derive(Serialize)]
+struct Announcement<'a> {
+    s: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    d: Option<&'a str>,
+    t: u64,
 }
 
 /// `{s: subject, d: data, t: UNIX time in ns}` as MessagePack; without data there is no `d`.
 fn message(subject: &str, data: Option<&str>) -> Vec<u8> {
-    let mut out = rmp::encode::ByteBuf::new();
     let time = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_nanos();
-    let time = u64::try_from(time).unwrap_or(u64::MAX);
-    // Writing to memory does not fail.
-    let _ = rmp::encode::write_map_len(&mut out, if data.is_some() { 3 } else { 2 });
-    for (key, value) in [("s", Some(subject)), ("d", data)] {
-        if let Some(value) = value {
-            let _ = rmp::encode::write_str(&mut out, key);
-            let _ = rmp::encode::write_str(&mut out, value);
-        }
-    }
-    let _ = rmp::encode::write_str(&mut out, "t");
-    let _ = rmp::encode::write_uint(&mut out, time);
-    out.into_vec()
+    let announcement = Announcement {
+        s: subject,
+        d: data,
+        t: u64::try_from(time).unwrap_or(u64::MAX),
+    };
+    // Writing texts and a number to memory does not fail.
+    rmp_serde::to_vec_named(&announcement).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
 //! The handle of a broker: what an embedding program holds.
 use std::{fmt, sync::Arc};
+#[cfg(target_os = "linux")]
+use std::{io, path::Path};
 
 use elbus_client::{Address, Client, Inbox};
-use elbus_proto::{ClientName, NameError};
+use elbus_proto::{BROKER_NAME, ClientName, NameError};
 
+#[cfg(target_os = "linux")]
+use crate::listener::fifo::{self, Fifo};
 use crate::{
     announce,
     config::{Config, ConfigError},
@@ -99,8 +103,63 @@ impl Broker {
         Ok(bound)
     }
 
+    /// Listens at a command FIFO, which is made if it is not there: a named pipe from which one command a line is carried
+    /// out under the name `.fifo`.
+    ///
+    /// | line | does |
+    /// | --- | --- |
+    /// | `TARGET MESSAGE` | sends the rest of the line; broadcasts it when there is a `?` or `*` in the target |
+    /// | `=TOPIC MESSAGE` | publishes |
+    /// | `TARGET .MESSAGE` | notifies, as RPC has it |
+    /// | `TARGET :METHOD k=v k=v` | calls, without a reply; params are a MessagePack map, `true`, `false`, integers and floats are such, everything else is a text |
+    ///
+    /// Bad lines are logged with the reason and left out. Linux only.
+    ///
+    /// # Errors
+    /// When another server reads the FIFO, the path is something else, or the system refuses.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[cfg(target_os = "linux")]
+    pub async fn listen_fifo(&self, path: &Path, options: &SocketOptions) -> Result<(), ListenError> {
+        if self.core.stop.is_cancelled() {
+            return Err(ListenError::ShuttingDown);
+        }
+        let (made, options) = (path.to_owned(), options.clone());
+        let fifo = tokio::task::spawn_blocking(move || Fifo::new(&made, &options)).await;
+        // The task ends early only with its runtime.
+        let fifo = fifo.map_err(|_| ListenError::ShuttingDown)??;
+        let client = self.fifo_client().map_err(|reason| ListenError::Bind {
+            address: fifo::address(path),
+            source: io::Error::other(reason),
+        })?;
+        let core = Arc::clone(&self.core);
+        let reading = self.core.readers.token();
+        self.core.tasks.spawn(async move {
+            fifo.run(core, client).await;
+            drop(reading);
+        });
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn fifo_client(&self) -> Result<Arc<Client>, RegisterError> {
+        let mut shared = self.core.fifo.lock();
+        if let Some(client) = shared.upgrade() {
+            return Ok(client);
+        }
+        // Nobody reads what is sent to it.
+        let (client, _) = self.register(fifo::NAME)?;
+        let client = Arc::new(client);
+        *shared = Arc::downgrade(&client);
+        Ok(client)
+    }
+
     /// Registers a client in this process. It leaves the bus when the inbox and every clone of the `Client` are
     /// dropped, or at once with [`Client::close`].
+    ///
+    /// It works on every executor as long as nothing is full; a send that has to wait for room needs a tokio runtime
+    /// with time enabled, and panics without one.
     ///
     /// # Errors
     /// When the name is malformed, reserved or taken, or the limit of clients is reached.
@@ -115,6 +174,10 @@ impl Broker {
                 name: name.to_owned(),
             });
         }
+        self.register(name)
+    }
+
+    fn register(&self, name: &str) -> Result<(Client, Inbox), RegisterError> {
         if self.core.stop.is_cancelled() {
             return Err(RegisterError::ShuttingDown);
         }
@@ -130,6 +193,28 @@ impl Broker {
         }
         let (link, source) = local::halves(&self.core, peer);
         Ok((Client::new(Arc::new(link)), Inbox::new(Box::new(source))))
+    }
+
+    /// Registers the broker's own client, `.broker`, in this process: calls of methods that the broker does not have
+    /// itself, and whatever else is sent to that name, come to its inbox. Mount an RPC service on it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let broker = elbus_broker::Broker::new(Default::default())?;
+    /// let (_own, mut inbox) = broker.own_client()?;
+    /// let (client, _) = broker.client("client")?;
+    ///
+    /// client.send(".broker", "what the broker does not know").await?;
+    /// assert_eq!(inbox.recv().await.ok_or("closed")?.sender(), "client");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When it is registered already, or the limit of clients is reached.
+    pub fn own_client(&self) -> Result<(Client, Inbox), RegisterError> {
+        self.register(BROKER_NAME)
     }
 
     /// The broker's counters.
@@ -148,7 +233,8 @@ impl Broker {
         clients
     }
 
-    /// Disconnects a client and frees its name; what is queued for it is dropped. Answers whether it was there.
+    /// Disconnects a client and frees its name. What is queued for it is dropped if it is connected over a socket; a
+    /// client in this process still finds it in its inbox. Answers whether it was there.
     pub fn disconnect(&self, name: &str) -> bool {
         let found = self.core.registry.find(name);
         if let Some(peer) = &found {
@@ -164,7 +250,7 @@ impl Broker {
         let core = &self.core;
         core.stop.cancel();
         announce::shutdown(core);
-        core.enter_reading();
+        core.read_the_last();
         core.readers.close();
         let timeout = core.config.timeout;
         if tokio::time::timeout(timeout, core.readers.wait()).await.is_err() {

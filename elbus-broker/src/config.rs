@@ -41,10 +41,13 @@ pub struct Config {
     pub greetings: usize,
     /// Frames that wait for a client in this process before those who feed it are held back. Default: 8,192.
     pub queue_size: usize,
-    /// Topics and masks whose receivers a connection remembers. Default: 1,024.
+    /// Targets, topics and masks whose receivers a connection remembers, of each kind; and 64 times as many receivers.
+    /// Default: 1,024.
     pub cached_routes: usize,
     /// Bytes read from a socket at once; one such buffer a worker thread. Default: 64 KiB.
     pub read_size: usize,
+    /// Longest line of a command FIFO in bytes. Default: 64 KiB.
+    pub fifo_line: usize,
     /// How long frames that are not real-time may be held up to gather more. Default: 0, not at all.
     pub buf_ttl: Duration,
     /// Whether a connection that registers a taken name takes it over from the connection that has it. A client in
@@ -67,6 +70,7 @@ impl Default for Config {
             queue_size: 8_192,
             cached_routes: 1_024,
             read_size: 64 * 1024,
+            fifo_line: 64 * 1024,
             buf_ttl: Duration::ZERO,
             force_register: false,
         }
@@ -92,7 +96,7 @@ impl Config {
     /// Checks every field.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let bounds = [
-            ("high_water", self.high_water, 1..=1 << 40, "from 1 byte to 1 TiB"),
+            ("high_water", self.high_water, 1..=1 << 31, "from 1 byte to 2 GiB"),
             (
                 "frame_limit",
                 self.frame_limit,
@@ -133,6 +137,7 @@ impl Config {
                 1..=1 << 20,
                 "from 1 to 1,048,576",
             ),
+            ("fifo_line", self.fifo_line, 1..=1 << 26, "from 1 byte to 64 MiB"),
             (
                 "read_size",
                 self.read_size,

@@ -2,7 +2,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst},
     },
     time::Instant,
 };
@@ -18,15 +18,6 @@ use crate::{
     stats::Totals,
     subscriptions::Subscriptions,
 };
-
-/// How far the broker is on its way down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(crate) enum Phase {
-    Running = 0,
-    /// Nobody new is accepted; sessions read what has arrived.
-    Reading = 1,
-}
 
 /// What the sessions of one broker share.
 pub(crate) struct Core {
@@ -45,8 +36,16 @@ pub(crate) struct Core {
     pub(crate) readers: TaskTracker,
     /// Held while it is decided who is dead, so that one is cut at a time.
     pub(crate) verdict: Mutex<()>,
+    /// Held while a client comes or goes, so that this is announced in order.
+    announcements: Mutex<()>,
     pub(crate) greetings: AtomicUsize,
-    phase: AtomicU8,
+    /// The client of the command FIFOs.
+    #[cfg(target_os = "linux")]
+    pub(crate) fifo: crate::listener::fifo::Shared,
+    /// Connections that were refused and are still to hear so.
+    pub(crate) refused: AtomicUsize,
+    /// Nobody new is accepted; sessions read what has arrived, and no more.
+    shutting_down: AtomicBool,
     ids: AtomicU64,
 }
 
@@ -62,8 +61,12 @@ impl Core {
             tasks: TaskTracker::new(),
             readers: TaskTracker::new(),
             verdict: Mutex::new(()),
+            announcements: Mutex::new(()),
             greetings: AtomicUsize::new(0),
-            phase: AtomicU8::new(Phase::Running as u8),
+            #[cfg(target_os = "linux")]
+            fifo: crate::listener::fifo::Shared::default(),
+            refused: AtomicUsize::new(0),
+            shutting_down: AtomicBool::new(false),
             ids: AtomicU64::new(1),
             config,
         })
@@ -73,18 +76,15 @@ impl Core {
         self.ids.fetch_add(1, Relaxed)
     }
 
+    /// Whether sessions read only what has arrived.
     #[inline]
-    pub(crate) fn phase(&self) -> Phase {
-        if self.phase.load(SeqCst) == Phase::Running as u8 {
-            Phase::Running
-        } else {
-            Phase::Reading
-        }
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.shutting_down.load(SeqCst)
     }
 
     /// Has every session read what has arrived, and no more.
-    pub(crate) fn enter_reading(&self) {
-        self.phase.store(Phase::Reading as u8, SeqCst);
+    pub(crate) fn read_the_last(&self) {
+        self.shutting_down.store(true, SeqCst);
         for peer in self.registry.all() {
             peer.wake_session();
         }
@@ -93,35 +93,46 @@ impl Core {
     /// Puts a client on the bus and announces it. Whoever had the name before, if the configuration takes names
     /// over, is disconnected.
     pub(crate) fn register(self: &Arc<Self>, peer: &Arc<Peer>) -> Result<(), Refusal> {
+        let in_order = self.announcements.lock();
+        let replaced = self.registry.register(peer, self.config.force_register)?;
+        self.totals.enlist(peer);
+        let left = replaced
+            .as_ref()
+            .map(|replaced| announce::unregistered(self, &replaced.peer));
+        let came = announce::registered(self, peer);
+        drop(in_order);
+        drop((left, came));
+        tracing::debug!(client = %peer.name, from = %peer.origin, "registered");
         if let Some(Replaced {
             peer: old,
             secondaries,
-        }) = self.registry.register(peer, self.config.force_register)?
+        }) = replaced
         {
             tracing::info!(client = %old.name, by = %peer.origin, "name taken over");
             old.cut(Cut::Replaced);
             // The name has passed on already, so `unregister` would find nothing to do.
             self.forget(&old, secondaries);
         }
-        tracing::debug!(client = %peer.name, from = %peer.origin, "registered");
-        announce::registered(self, peer);
         Ok(())
     }
 
     /// Takes a client off the bus, if it still is on it: its name is free and its subscriptions are gone when this
     /// returns. What is queued for it is still delivered.
     pub(crate) fn unregister(self: &Arc<Self>, peer: &Arc<Peer>) {
-        if let Some(secondaries) = self.registry.remove(peer) {
-            self.forget(peer, secondaries);
-        }
+        let in_order = self.announcements.lock();
+        let Some(secondaries) = self.registry.remove(peer) else {
+            return;
+        };
+        let left = announce::unregistered(self, peer);
+        drop(in_order);
+        drop(left);
+        self.forget(peer, secondaries);
     }
 
     fn forget(self: &Arc<Self>, peer: &Arc<Peer>, secondaries: Vec<Arc<Peer>>) {
         self.subscriptions.remove_client(peer.id);
-        self.totals.retire(peer);
         tracing::debug!(client = %peer.name, "unregistered");
-        announce::unregistered(self, peer);
-        if self.phase() == Phase::Reading {
+        if self.is_shutting_down() {
             // They leave by themselves, when what waits for them is written.
             return;
         }

@@ -15,7 +15,7 @@
 //! | `registry`, `subscriptions`, [`index`] | who is on the bus, and who receives what |
 //! | `route`, `deliver` | finding receivers, and placing frames with them |
 //! | `outbox`, `writer`, `stall`, `mailbox` | where frames wait, who writes them, and who is dead |
-//! | `announce` | what the broker says of its own accord |
+//! | `announce`, `methods` | what the broker says of its own accord, and when it is asked |
 
 mod announce;
 mod broker;
@@ -26,6 +26,7 @@ pub mod index;
 mod listener;
 mod local;
 mod mailbox;
+mod methods;
 mod outbox;
 mod peer;
 mod registry;

@@ -5,17 +5,21 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use elbus_client::{
     Client, ConnectError, Error, Frame, Inbox,
     link::{Later, Link, Operation, Payload, Source, Submitted},
 };
-use elbus_proto::{ClientName, Code, NameMask, Qos, SECONDARY_SEPARATOR, Topic, TopicFilter, delivery::Kind};
+use elbus_proto::{
+    BROKER_NAME, ClientName, Code, NameMask, Qos, SECONDARY_SEPARATOR, Topic, TopicFilter, delivery::Kind,
+};
 use parking_lot::Mutex;
 
 use crate::{
     core::Core,
     deliver::{Place, Placed, Run},
     mailbox::{Mailbox, Posted},
+    methods::{self, Answer},
     peer::{Cut, Peer, Sink},
     route::{Receivers, Routes},
     socket::Origin,
@@ -39,6 +43,7 @@ struct Membership(Arc<Peer>);
 impl Drop for Membership {
     fn drop(&mut self) {
         self.0.core.unregister(&self.0);
+        self.0.core.totals.retire(&self.0);
     }
 }
 
@@ -58,6 +63,13 @@ pub(crate) fn halves(core: &Arc<Core>, peer: Arc<Peer>) -> (LocalLink, LocalSour
 impl LocalLink {
     fn message(&self, target: &str, payload: Payload<'_>, qos: Qos) -> Submitted {
         let realtime = qos.is_realtime();
+        if target == BROKER_NAME {
+            match methods::answer(&self.core, &self.peer, payload.as_slice()) {
+                Answer::Forward => {}
+                Answer::Nothing => return Submitted::Done(Ok(())),
+                Answer::Reply(reply) => return self.hear(reply.into(), qos),
+            }
+        }
         let mut payload = Some(payload);
         let mut routes = self.routes.lock();
         for _ in 0..2 {
@@ -73,7 +85,7 @@ impl LocalLink {
                 One::Shed => return self.refused(Code::NotDelivered.into(), qos),
                 One::Full(run) => {
                     let rest = vec![(Arc::clone(peer), 0)];
-                    return Submitted::Later(Box::pin(place_rest(Arc::clone(&self.core), run, rest)));
+                    return self.later(run, rest, qos);
                 }
                 One::Gone(given) => {
                     payload = Some(given);
@@ -82,6 +94,18 @@ impl LocalLink {
             }
         }
         self.refused(Code::NotRegistered.into(), qos)
+    }
+
+    /// Hears from the broker.
+    fn hear(&self, reply: Bytes, qos: Qos) -> Submitted {
+        let Sink::Local(mailbox) = &self.peer.sink else {
+            return Submitted::Done(Ok(()));
+        };
+        let frame = Frame::new(Kind::Message, qos.is_realtime(), BROKER_NAME.into(), None, reply);
+        match post(mailbox, frame) {
+            One::Placed | One::Shed | One::Gone(_) => Submitted::Done(Ok(())),
+            One::Full(run) => self.later(run, vec![(Arc::clone(&self.peer), 0)], qos),
+        }
     }
 
     fn place_one<'a>(&self, peer: &Arc<Peer>, payload: Payload<'a>, realtime: bool) -> One<'a> {
@@ -131,7 +155,19 @@ impl LocalLink {
         if rest.is_empty() {
             return Submitted::Done(Ok(()));
         }
-        Submitted::Later(Box::pin(place_rest(Arc::clone(&self.core), run, rest)))
+        self.later(run, rest, qos)
+    }
+
+    fn later(&self, run: Run, rest: Vec<(Arc<Peer>, usize)>, qos: Qos) -> Submitted {
+        let core = Arc::clone(&self.core);
+        Submitted::Later(Box::pin(async move {
+            let result = place_rest(&core, run, rest).await;
+            if result.is_err() && !qos.is_acknowledged() {
+                core.totals.count_ignored();
+                return Submitted::Done(Ok(()));
+            }
+            Submitted::Done(result)
+        }))
     }
 
     fn change(&self, change: Change, filters: &[&str], qos: Qos) -> Submitted {
@@ -348,37 +384,30 @@ fn flush(touched: Vec<Arc<Peer>>, realtime: bool) {
     }
 }
 
-/// Waits for those who had no room, at most for the time-out of the configuration.
-async fn place_rest(core: Arc<Core>, mut run: Run, rest: Vec<(Arc<Peer>, usize)>) -> Submitted {
+/// Waits for those who had no room, at most for the time-out of the configuration; whoever has room then still gets it.
+async fn place_rest(core: &Core, mut run: Run, rest: Vec<(Arc<Peer>, usize)>) -> Result<(), Error> {
     run.share();
-    let timeout = core.config.timeout;
-    let placed = tokio::time::timeout(timeout, async {
-        let mut result = Ok(());
-        for (peer, mut taken) in rest {
-            loop {
-                let mut place = Place::new(&peer);
-                place.turn().await;
-                let mut touched = Vec::new();
-                let placed = place.put(&run, &mut taken, &mut touched);
-                flush(touched, true);
-                match placed {
-                    Placed::Full => {}
-                    Placed::Done => break,
-                    // A publication or broadcast is carried out whoever receives it.
-                    Placed::Shed | Placed::Gone if run.kind() != Kind::Message => break,
-                    Placed::Gone if peer.cut_because() != Some(Cut::Stalled) => {
-                        result = Err(Code::NotRegistered.into());
-                        break;
-                    }
-                    Placed::Shed | Placed::Gone => {
-                        result = Err(Code::NotDelivered.into());
-                        break;
-                    }
-                }
+    let deadline = tokio::time::Instant::now() + core.config.timeout;
+    let mut result = Ok(());
+    for (peer, mut taken) in rest {
+        let mut place = Place::new(&peer);
+        let placed = loop {
+            let in_time = tokio::time::timeout_at(deadline, place.turn()).await.is_ok();
+            let mut touched = Vec::new();
+            let placed = place.put(&run, &mut taken, &mut touched);
+            flush(touched, true);
+            if placed != Placed::Full || !in_time {
+                break placed;
             }
-        }
-        result
-    })
-    .await;
-    Submitted::Done(placed.unwrap_or(Err(Code::NotDelivered.into())))
+        };
+        let verdict = match placed {
+            Placed::Done => Ok(()),
+            // A publication or broadcast is carried out whoever receives it.
+            Placed::Shed | Placed::Gone if run.kind() != Kind::Message => Ok(()),
+            Placed::Gone if peer.cut_because() != Some(Cut::Stalled) => Err(Code::NotRegistered),
+            Placed::Full | Placed::Shed | Placed::Gone => Err(Code::NotDelivered),
+        };
+        result = result.and(verdict);
+    }
+    Ok(result?)
 }

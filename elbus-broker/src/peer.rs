@@ -82,7 +82,8 @@ pub(crate) struct Peer {
     held_on: Mutex<Option<Arc<Peer>>>,
 }
 
-/// Frames and bytes that came from a client. Only its own session writes them, so they never bounce between caches.
+/// Frames and bytes that came from a client. On a socket only its own session adds to them, so that they do not bounce
+/// between caches.
 #[derive(Default)]
 pub(crate) struct Read {
     frames: AtomicU64,
@@ -205,8 +206,13 @@ impl Peer {
             runtime.spawn(writer::run(Arc::clone(self), batch));
         });
         if flushed == Flushed::Broken {
-            self.wake_session();
+            self.broke();
         }
+    }
+
+    /// Notes that nothing can be written to this client any more. Its session carries out what it had sent and ends.
+    pub(crate) fn broke(&self) {
+        self.cut(Cut::Broken);
     }
 
     /// Refuses frames from now on; what is queued is still delivered.
@@ -244,6 +250,12 @@ impl Peer {
     #[inline]
     pub(crate) fn cut_because(&self) -> Option<Cut> {
         Cut::from_byte(self.cut.load(Relaxed))
+    }
+
+    /// Whether the broker took this client off the bus, so that nothing more is carried out for it.
+    #[inline]
+    pub(crate) fn is_ejected(&self) -> bool {
+        self.cut_because().is_some_and(|why| why != Cut::Broken)
     }
 
     /// Notes whom to wake when the client is disconnected or the broker shuts down.
@@ -320,7 +332,7 @@ impl Drop for HeldOn<'_> {
         // A client that the broker did not read from may have stopped reading for that reason alone. First the clock,
         // so that nobody finds it free with the time it was held.
         if let Some(outbox) = self.0.outbox() {
-            outbox.restart_clock();
+            outbox.forgive();
         }
         *self.0.held_on.lock() = None;
     }

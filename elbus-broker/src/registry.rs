@@ -138,6 +138,11 @@ impl Registry {
         self.names.read().index.iter().map(Arc::clone).collect()
     }
 
+    /// How many clients there are.
+    pub(crate) fn len(&self) -> usize {
+        self.names.read().index.len()
+    }
+
     /// How many secondaries a primary has.
     pub(crate) fn secondaries(&self, name: &str) -> usize {
         self.names.read().secondaries.get(name).map_or(0, Vec::len)

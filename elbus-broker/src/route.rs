@@ -9,16 +9,46 @@ use hashbrown::{HashMap, hash_map::EntryRef};
 
 use crate::{core::Core, peer::Peer, peer::Sink, subscriptions::Version};
 
-type Remembered<V> = HashMap<Box<[u8]>, V, RandomState>;
+type Known<V> = HashMap<Box<[u8]>, V, RandomState>;
 
-/// What one sender remembers about targets, topics and masks; each map is bounded by the same limit.
+/// What one sender remembers about targets, topics and masks; each is bounded by the same limit.
 pub(crate) struct Routes {
     core: Arc<Core>,
-    targets: Remembered<Arc<Peer>>,
-    topics: Remembered<Arc<Receivers>>,
+    targets: Known<Arc<Peer>>,
+    topics: Remembered,
     /// By topic, `00` and receiver.
-    topics_for: Remembered<Arc<Receivers>>,
-    masks: Remembered<Arc<Receivers>>,
+    topics_for: Remembered,
+    masks: Remembered,
+}
+
+/// How many receivers are remembered for each address that may be, on average: topics with thousands of subscribers
+/// would fill the memory otherwise.
+const RECEIVERS_PER_ROUTE: usize = 64;
+
+/// The receivers of addresses used before.
+#[derive(Default)]
+struct Remembered {
+    known: Known<Arc<Receivers>>,
+    receivers: usize,
+}
+
+impl Remembered {
+    #[inline]
+    fn get(&self, address: &[u8]) -> Option<&Arc<Receivers>> {
+        self.known.get(address)
+    }
+
+    /// A full map is emptied: what is in use comes back with its next frame.
+    fn insert(&mut self, limit: usize, address: &[u8], found: &Arc<Receivers>) {
+        self.receivers += found.peers.len();
+        if self.known.len() >= limit || self.receivers > limit.saturating_mul(RECEIVERS_PER_ROUTE) {
+            self.known.clear();
+            self.receivers = found.peers.len();
+        }
+        if let Some(stale) = self.known.insert(address.into(), Arc::clone(found)) {
+            self.receivers -= stale.peers.len();
+        }
+    }
 }
 
 /// The receivers of a topic or a mask.
@@ -57,7 +87,7 @@ impl Routes {
     pub(crate) fn new(core: &Arc<Core>) -> Self {
         Self {
             core: Arc::clone(core),
-            targets: Remembered::default(),
+            targets: Known::default(),
             topics: Remembered::default(),
             topics_for: Remembered::default(),
             masks: Remembered::default(),
@@ -91,12 +121,7 @@ impl Routes {
         let parsed = publishable(topic, self.core.config.topics)?;
         let (peers, version) = self.core.subscriptions.receivers(parsed);
         let found = Receivers::new(peers, Some(parsed.as_str()), Fresh::Topic(version));
-        remember(
-            &mut self.topics,
-            self.core.config.cached_routes,
-            topic,
-            Arc::clone(&found),
-        );
+        self.topics.insert(self.core.config.cached_routes, topic, &found);
         Ok(found)
     }
 
@@ -113,12 +138,8 @@ impl Routes {
         let (mut peers, version) = self.core.subscriptions.receivers(parsed);
         peers.retain(|peer| peer.primary() == receiver.as_str());
         let found = Receivers::new(peers, Some(parsed.as_str()), Fresh::Topic(version));
-        remember(
-            &mut self.topics_for,
-            self.core.config.cached_routes,
-            address,
-            Arc::clone(&found),
-        );
+        self.topics_for
+            .insert(self.core.config.cached_routes, address, &found);
         Ok(found)
     }
 
@@ -132,12 +153,7 @@ impl Routes {
         }
         let parsed = NameMask::parse(mask, self.core.config.names).map_err(|_| Code::Data)?;
         let found = Receivers::new(self.core.registry.matching(parsed), None, Fresh::Names(epoch));
-        remember(
-            &mut self.masks,
-            self.core.config.cached_routes,
-            mask,
-            Arc::clone(&found),
-        );
+        self.masks.insert(self.core.config.cached_routes, mask, &found);
         Ok(found)
     }
 }
@@ -158,12 +174,4 @@ fn publishable(bytes: &[u8], limits: TopicLimits) -> Result<Topic<'_>, Code> {
         return Err(Code::Access);
     }
     Ok(topic)
-}
-
-/// A full map is emptied: what is in use comes back with its next frame.
-fn remember<V>(map: &mut Remembered<V>, limit: usize, key: &[u8], value: V) {
-    if map.len() >= limit {
-        map.clear();
-    }
-    map.insert(key.into(), value);
 }

@@ -1,32 +1,46 @@
 //! Which receiver is dead: one that takes nothing for the stall time-out although its outbox is over its mark.
 //!
 //! A client that the broker itself does not read from, because someone it sends to is full, may have stopped reading
-//! for that reason alone: it is not taken for dead. When such clients stand in a ring, each waiting for the next,
-//! nobody would ever move, so the one that has taken nothing for the longest is cut.
+//! for that reason alone: when it is released, its time starts anew, though not for ever. When such clients stand in a
+//! ring, each waiting for the next, nobody would ever move, so the one that has taken nothing for the longest is cut.
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use crate::{
+    outbox::Stall,
     peer::{Cut, Peer},
     socket::Origin,
 };
+
+/// A client that takes nothing for so many times the time-out is dead, held back or not: one that floods a slow friend
+/// and never reads could otherwise hold everyone who sends to it for as long as it likes.
+const HELD_FACTOR: u32 = 20;
 
 /// Disconnects `peer` if it is dead. Called by its writer task when a write moved nothing.
 pub(crate) fn check(peer: &Arc<Peer>) {
     // One verdict at a time, so that of a ring only one member is cut: its end releases the others.
     let _verdict = peer.core.verdict.lock();
-    let Some(since) = peer.outbox().and_then(|outbox| outbox.stalled_since()) else {
+    let Some(stall) = stall_of(peer) else {
         return;
     };
-    if since.elapsed() < patience(peer) {
-        return;
-    }
-    // It may have been released while it was judged: then its clock has started anew.
-    if is_to_blame(peer, since) && peer.outbox().and_then(|outbox| outbox.stalled_since()) == Some(since) {
+    let patience = patience(peer);
+    let dead = if stall.since.elapsed() >= patience.saturating_mul(HELD_FACTOR) {
+        true
+    } else if stall.counted_from().elapsed() >= patience {
+        // It may have been released while it was judged: then its time starts anew.
+        is_to_blame(peer, stall.counted_from()) && stall_of(peer) == Some(stall)
+    } else {
+        false
+    };
+    if dead {
         peer.core.cut(peer, Cut::Stalled);
     }
+}
+
+fn stall_of(peer: &Peer) -> Option<Stall> {
+    peer.outbox().and_then(|outbox| outbox.stall())
 }
 
 /// How long `peer` may take nothing.
@@ -57,7 +71,7 @@ fn is_to_blame(peer: &Arc<Peer>, since: Instant) -> bool {
         if seen.contains(&other.id) {
             return false;
         }
-        let Some(other_since) = other.outbox().and_then(|outbox| outbox.stalled_since()) else {
+        let Some(other_since) = stall_of(&other).map(Stall::counted_from) else {
             // It has room: whoever waits for it is about to go on.
             return false;
         };

@@ -1,5 +1,6 @@
 //! What the broker counts.
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -7,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use elbus_proto::BROKER_NAME;
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use crate::{core::Core, peer::Peer, socket::Origin};
@@ -79,10 +82,10 @@ pub enum ClientKind {
     Tcp,
 }
 
-/// What is counted beside the clients' own counters, and what clients that left had counted.
+/// What is counted beside the clients' own counters, and whose counters count.
 #[derive(Default)]
 pub(crate) struct Totals {
-    retired: Mutex<Stats>,
+    clients: Mutex<Counted>,
     ignored: AtomicU64,
     unannounced: AtomicU64,
     stalled: AtomicU64,
@@ -101,31 +104,53 @@ impl Totals {
         self.stalled.fetch_add(1, Relaxed);
     }
 
-    /// Keeps the counters of a client that leaves.
+    /// Counts a client in.
+    pub(crate) fn enlist(&self, peer: &Arc<Peer>) {
+        self.clients.lock().active.insert(peer.id, Arc::clone(peer));
+    }
+
+    /// Keeps the counters of a client whose connection has ended. It may be off the bus for longer: what it had sent was
+    /// still carried out, and what was queued for it written.
     pub(crate) fn retire(&self, peer: &Peer) {
-        self.retired.lock().add(peer);
+        let mut clients = self.clients.lock();
+        if clients.active.remove(&peer.id).is_some() {
+            clients.retired.add(peer);
+        }
+    }
+}
+
+/// Clients whose counters may still change, and the counters of those whose do not: under one lock, so that none counts
+/// twice or not at all.
+#[derive(Default)]
+struct Counted {
+    active: HashMap<u64, Arc<Peer>, RandomState>,
+    retired: Stats,
+}
+
+impl Counted {
+    fn sum(&self) -> Stats {
+        let mut sum = self.retired;
+        for peer in self.active.values() {
+            sum.add(peer);
+        }
+        sum
     }
 }
 
 impl Stats {
     /// The counters of a broker now.
     pub(crate) fn of(core: &Core) -> Self {
-        let peers = core.registry.all();
         let (subscriptions, exclusions) = core.subscriptions.count();
-        let mut stats = Self {
+        Self {
             uptime: core.started.elapsed(),
-            clients: peers.len(),
+            clients: core.registry.len(),
             subscriptions,
             exclusions,
             ignored: core.totals.ignored.load(Relaxed),
             unannounced: core.totals.unannounced.load(Relaxed),
             stalled: core.totals.stalled.load(Relaxed),
-            ..*core.totals.retired.lock()
-        };
-        for peer in peers {
-            stats.add(&peer);
+            ..core.totals.clients.lock().sum()
         }
-        stats
     }
 
     fn add(&mut self, peer: &Peer) {
@@ -139,6 +164,22 @@ impl Stats {
 }
 
 impl ClientInfo {
+    /// The broker itself, which receives nothing.
+    pub(crate) fn of_broker() -> Self {
+        Self {
+            name: BROKER_NAME.to_owned(),
+            kind: ClientKind::Internal,
+            source: None,
+            port: None,
+            r_frames: 0,
+            r_bytes: 0,
+            w_frames: 0,
+            w_bytes: 0,
+            queue: 0,
+            instances: 1,
+        }
+    }
+
     pub(crate) fn of(core: &Core, peer: &Arc<Peer>) -> Self {
         let (read, written) = (peer.read.totals(), peer.written());
         let kind = match peer.origin {

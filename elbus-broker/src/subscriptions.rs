@@ -134,6 +134,17 @@ impl Subscriptions {
         self.epochs.version(topic)
     }
 
+    /// The filters that a client subscribes to, and those that it excludes.
+    pub(crate) fn of_client(&self, id: u64) -> (Vec<String>, Vec<String>) {
+        let filters = self.filters.read();
+        let Some(held) = filters.held.get(&id) else {
+            return Default::default();
+        };
+        let subscribed = held.subscribed.iter().map(|id| filters.subscribed.filter(*id));
+        let excluded = held.excluded.iter().map(|id| filters.excluded.filter(*id));
+        (subscribed.collect(), excluded.collect())
+    }
+
     /// Subscriptions and exclusions of all clients.
     pub(crate) fn count(&self) -> (usize, usize) {
         let filters = self.filters.read();

@@ -12,7 +12,7 @@ use tokio::time::Sleep;
 
 use crate::{
     outbox::{Batch, Next, Outbox, WriteError, WriterView},
-    peer::{Cut, Peer, Sink},
+    peer::{Peer, Sink},
     socket::{Socket, Waited},
     stall,
 };
@@ -53,7 +53,7 @@ pub(crate) async fn run(peer: Arc<Peer>, batch: Batch) {
         return;
     };
     if !write_out(&peer, &socket, outbox, batch).await {
-        peer.core.cut(&peer, Cut::Broken);
+        peer.broke();
     }
 }
 

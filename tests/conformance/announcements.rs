@@ -213,3 +213,30 @@ fn a_slow_listener_of_announcements_does_not_hold_registrations_up() {
         expect_info(&listener.frame(), "reg", "back");
     }
 }
+
+#[test]
+fn coming_and_going_is_announced_in_the_order_in_which_it_happens() {
+    let bus = TestBroker::start();
+    let (listener, mut inbox) = bus.broker.client("listener").unwrap();
+    bus.block_on(async { listener.subscribe(&[".broker/info"]).await.unwrap() });
+    let rounds = 500;
+    let broker = bus.broker.clone();
+    let ejecting = std::thread::spawn(move || {
+        for _ in 0..rounds {
+            while !broker.disconnect("restless") {
+                std::thread::yield_now();
+            }
+        }
+    });
+    for _ in 0..rounds {
+        let (_restless, mut inbox) = bus.broker.client("restless").unwrap();
+        assert_eq!(bus.block_on(inbox.recv()), None);
+    }
+    ejecting.join().unwrap();
+    for _ in 0..rounds {
+        for subject in ["reg", "unreg"] {
+            let frame = bus.block_on(inbox.recv()).unwrap();
+            assert_eq!(Announcement::read(frame.payload()).s, subject);
+        }
+    }
+}

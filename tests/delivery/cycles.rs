@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use elbus_testkit::{Raw, TestBroker, Transport};
 
-use super::common::{Reader, discard, flood, is_on, message, messages, numbered};
+use super::common::{Reader, discard, flood, is_on, message, messages, numbered, repeat};
 
 fn small_marks() -> TestBroker {
     TestBroker::with(|config| {
@@ -116,4 +116,34 @@ fn whoever_is_held_back_by_a_dead_receiver_is_not_cut_with_it() {
     assert_eq!(reader.join().unwrap().min(10_000), 10_000);
     assert_eq!(bus.broker.stats().stalled, 1);
     assert!(!is_on(&bus.broker, "dead"));
+}
+
+/// As long as it is held back by its slow friend its time starts anew, but not for ever.
+#[test]
+fn a_client_that_never_reads_is_cut_although_it_floods_a_slow_one() {
+    let bus = TestBroker::with(|config| {
+        config.high_water = 64 * 1024;
+        config.stall_timeout = Duration::from_millis(100);
+    });
+    let (slow, mute) = (
+        bus.client(Transport::Unix, "slow"),
+        bus.client(Transport::Unix, "mute"),
+    );
+    let other = bus.client(Transport::Unix, "other");
+    let _floods = [
+        flood(&mute, message("slow", &numbered(0, 1000))),
+        flood(&other, message("mute", &numbered(0, 1000))),
+    ];
+    let mut reader = Reader::new(&slow);
+    (reader.piece, reader.rest) = (64 * 1024, Duration::from_millis(5));
+    let _reading = repeat(move || {
+        let open = reader.fill();
+        reader.take_frames(|_, _| {});
+        open
+    });
+
+    bus.eventually("it is cut", |broker| !is_on(broker, "mute"));
+
+    assert!(is_on(&bus.broker, "slow"));
+    assert!(is_on(&bus.broker, "other"));
 }

@@ -239,3 +239,35 @@ fn sockets_are_held_by_a_full_receiver_in_the_process_and_lose_nothing() {
     });
     sending.join().unwrap();
 }
+
+#[test]
+fn of_a_publication_that_waited_too_long_those_with_room_get_it_all_the_same() {
+    let bus = TestBroker::with(|config| {
+        config.queue_size = 10;
+        config.stall_timeout = 2 * PATIENCE;
+        config.timeout = Duration::from_millis(200);
+    });
+    let (full, _inbox) = bus.broker.client("a.full").unwrap();
+    let (reads, mut inbox) = bus.broker.client("b.reads").unwrap();
+    let (sender, _) = bus.broker.client("sender").unwrap();
+    bus.block_on(async {
+        full.subscribe(&["a"]).await.unwrap();
+        reads.subscribe(&["a"]).await.unwrap();
+        fill(&sender, "a.full", &bus.broker).await;
+        fill(&sender, "b.reads", &bus.broker).await;
+        let publishing = sender.publish("a", b"late");
+        let reading = async {
+            for _ in 0..10 {
+                assert_eq!(inbox.recv().await.unwrap().payload()[..], b"x"[..]);
+            }
+            assert_eq!(inbox.recv().await.unwrap().payload()[..], b"late"[..]);
+        };
+        let (published, ()) = tokio::join!(publishing.into_future(), reading);
+        assert_eq!(published, NOT_DELIVERED);
+
+        // Without an acknowledgement nobody is told, but it counts.
+        let ignored = bus.broker.stats().ignored;
+        assert_eq!(sender.send("a.full", b"x").qos(Qos::No).await, Ok(()));
+        assert_eq!(bus.broker.stats().ignored, ignored + 1);
+    });
+}

@@ -90,7 +90,7 @@ impl BrokerSpec {
             .split_once('=')
             .filter(|(name, _)| !name.is_empty())
             .ok_or("expected NAME=COMMAND")?;
-        let words = split_words(command)?;
+        let words = shlex::split(command).ok_or("a quote or a backslash is not closed")?;
         if words.is_empty() {
             return Err("the command is empty".into());
         }
@@ -126,34 +126,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
-/// Splits a command as a POSIX shell splits words, without expansions.
-fn split_words(command: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut chars = command.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\'' | '"' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match chars.next().ok_or("a quote is not closed")? {
-                        end if end == c => break,
-                        '\\' if c == '"' => word.push(chars.next().ok_or("a quote is not closed")?),
-                        inner => word.push(inner),
-                    }
-                }
-            }
-            '\\' => word
-                .get_or_insert_default()
-                .push(chars.next().ok_or("the command ends in a backslash")?),
-            c if c.is_whitespace() => words.extend(word.take()),
-            c => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    Ok(words)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,14 +134,6 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn words_are_split_as_a_shell_does() {
-        let words = split_words(r#"a 'b c'  "d \"e" f\ g '' "#).unwrap();
-        assert_eq!(words, ["a", "b c", "d \"e", "f g", ""]);
-        assert!(split_words("a 'b").is_err());
-        assert!(split_words("a \\").is_err());
     }
 
     #[test]

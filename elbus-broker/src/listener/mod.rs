@@ -1,14 +1,24 @@
 //! Where connections come in: an address and an accept loop each.
+#[cfg(target_os = "linux")]
+pub(crate) mod fifo;
+mod own_file;
 mod unix;
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use elbus_client::Address;
 use tokio::net::TcpListener;
 
 use crate::{
     core::Core,
-    session::greeting::{Counted, Newcomer},
+    session::greeting::{Counted, Newcomer, Which},
     socket::{Origin, Socket},
 };
 
@@ -18,7 +28,7 @@ const BACKLOG: i32 = 1024;
 /// How long accepting rests when the system has nothing left to accept with, such as file descriptors.
 const REST: Duration = Duration::from_millis(100);
 
-/// How the file of a UNIX socket is made.
+/// How the file of a UNIX socket or a FIFO is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocketOptions {
@@ -40,6 +50,16 @@ impl Default for SocketOptions {
     }
 }
 
+impl SocketOptions {
+    /// Gives a file that was just made its owner, group and mode.
+    fn apply(&self, path: &Path) -> io::Result<()> {
+        if self.owner.is_some() || self.group.is_some() {
+            std::os::unix::fs::chown(path, self.owner, self.group)?;
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(self.mode))
+    }
+}
+
 /// Why a broker cannot listen at an address.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -53,6 +73,12 @@ pub enum ListenError {
     /// There is a file that is not a socket.
     #[error("{path:?} exists and is not a socket: move it away, or choose another address")]
     NotASocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// There is a file that is not a FIFO.
+    #[error("{path:?} exists and is not a FIFO: move it away, or choose another path")]
+    NotAFifo {
         /// The path.
         path: PathBuf,
     },
@@ -93,7 +119,13 @@ pub(crate) enum Listener {
 impl Listener {
     pub(crate) async fn bind(address: &Address, options: &SocketOptions) -> Result<Self, ListenError> {
         match address {
-            Address::Unix(path) => unix::Bound::new(path, options).map(Self::Unix),
+            Address::Unix(path) => {
+                let (path, options) = (path.clone(), options.clone());
+                // It asks the file system, and may wait for another server that starts.
+                let bound = tokio::task::spawn_blocking(move || unix::Bound::new(&path, &options)).await;
+                // The task ends early only with its runtime.
+                bound.map_err(|_| ListenError::ShuttingDown)?.map(Self::Unix)
+            }
             Address::Tcp(address) => {
                 let failed = |source: io::Error| {
                     let address = address.clone();
@@ -178,7 +210,7 @@ impl Listener {
 }
 
 fn welcome(core: &Arc<Core>, newcomer: Newcomer) {
-    let Some(counted) = Counted::new(core) else {
+    let Some(counted) = Counted::new(core, Which::Greeting) else {
         let limit = core.config.greetings;
         tracing::debug!(from = %newcomer.origin, limit, "too many greetings in progress: turned away");
         newcomer.turn_away();

@@ -3,9 +3,9 @@ use std::{
     fs, io,
     os::{
         fd::{AsFd, OwnedFd},
-        unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
+        unix::fs::FileTypeExt,
     },
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
@@ -13,29 +13,12 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 use tokio::net::UnixListener;
 
-use super::{BACKLOG, ListenError, SocketOptions};
+use super::{BACKLOG, ListenError, SocketOptions, own_file::OwnFile};
 
 /// A bound UNIX socket; its file is removed when this is dropped.
 pub(crate) struct Bound {
     pub(super) listener: UnixListener,
-    file: SocketFile,
-}
-
-struct SocketFile {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
-}
-
-/// Removes the file, unless another server has replaced it.
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|file| file.dev() == self.device && file.ino() == self.inode);
-        if ours && let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "the socket's file cannot be removed");
-        }
-    }
+    file: OwnFile,
 }
 
 impl Bound {
@@ -52,16 +35,8 @@ impl Bound {
         let address = SockAddr::unix(path).map_err(failed)?;
         let _claim = claim(path)?;
         socket.bind(&address).map_err(failed)?;
-        let file = fs::symlink_metadata(path).map_err(failed)?;
-        let file = SocketFile {
-            path: path.to_owned(),
-            device: file.dev(),
-            inode: file.ino(),
-        };
-        if options.owner.is_some() || options.group.is_some() {
-            std::os::unix::fs::chown(path, options.owner, options.group).map_err(failed)?;
-        }
-        fs::set_permissions(path, fs::Permissions::from_mode(options.mode)).map_err(failed)?;
+        let file = OwnFile::at(path).map_err(failed)?;
+        options.apply(path).map_err(failed)?;
         socket.listen(BACKLOG).map_err(failed)?;
         socket.set_nonblocking(true).map_err(failed)?;
         let listener = UnixListener::from_std(socket.into()).map_err(failed)?;
@@ -69,7 +44,7 @@ impl Bound {
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.file.path
+        self.file.path()
     }
 }
 

@@ -20,7 +20,7 @@ mod tests;
 use std::{
     io::{self, IoSlice},
     task::{Context, Poll, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -62,7 +62,7 @@ enum Life {
 pub(crate) enum Flushed {
     /// Written, or somebody else is writing.
     Done,
-    /// The connection is broken.
+    /// The connection is broken, and the outbox closed.
     Broken,
 }
 
@@ -98,11 +98,33 @@ pub(crate) struct State {
     delayed: bool,
     life: Life,
     line: Line,
-    /// When the receiver last took something or the outbox went over its mark, whichever is later.
-    clock: Instant,
+    stall: Stall,
     writer: Option<Waker>,
     drained: Option<Waker>,
     written: Written,
+}
+
+/// For how long a receiver takes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stall {
+    /// When it last took something or its outbox went over the mark, whichever is later.
+    pub(crate) since: Instant,
+    /// How much of that does not count, because the broker itself did not read from it.
+    pub(crate) forgiven: Duration,
+}
+
+impl Stall {
+    fn start() -> Self {
+        Self {
+            since: Instant::now(),
+            forgiven: Duration::ZERO,
+        }
+    }
+
+    /// From when its time counts.
+    pub(crate) fn counted_from(self) -> Instant {
+        self.since + self.forgiven
+    }
 }
 
 /// Whether the caller of [`State::append`] has to flush.
@@ -126,7 +148,7 @@ impl Outbox {
                 delayed: false,
                 life: Life::Open,
                 line: Line::default(),
-                clock: Instant::now(),
+                stall: Stall::start(),
                 writer: None,
                 drained: None,
                 written: Written::default(),
@@ -264,15 +286,16 @@ impl Outbox {
         }
     }
 
-    /// Starts the stall clock anew: the receiver was held back by others until now.
-    pub(crate) fn restart_clock(&self) {
-        self.lock().clock = Instant::now();
+    /// Forgives the receiver that it took nothing until now: it was held back by others.
+    pub(crate) fn forgive(&self) {
+        let mut state = self.lock();
+        state.stall.forgiven = state.stall.since.elapsed();
     }
 
-    /// Since when the receiver takes nothing although the outbox is over its mark; `None` below it.
-    pub(crate) fn stalled_since(&self) -> Option<Instant> {
+    /// For how long the receiver has taken nothing although the outbox is over its mark; `None` below it.
+    pub(crate) fn stall(&self) -> Option<Stall> {
         let state = self.lock();
-        (state.life != Life::Closed && state.is_over()).then_some(state.clock)
+        (state.life != Life::Closed && state.is_over()).then_some(state.stall)
     }
 
     /// Whether a frame would be held back.
@@ -326,6 +349,11 @@ impl State {
         self.life == Life::Sealed
     }
 
+    /// Whether nothing more is written.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.life == Life::Closed
+    }
+
     /// Appends one frame by copying its parts. Admission is the caller's business: acknowledgements and the broker's
     /// own words are never held back.
     #[inline]
@@ -349,7 +377,7 @@ impl State {
         self.written.frames += frames;
         self.written.bytes += (queued - before) as u64;
         if queued >= self.mark && before < self.mark {
-            self.clock = Instant::now();
+            self.stall = Stall::start();
             // The writer task, if there is one, has a stall to watch for now.
             if let Some(waker) = self.writer.take() {
                 waker.wake();
@@ -428,7 +456,7 @@ impl State {
             return;
         }
         if self.is_over() {
-            self.clock = Instant::now();
+            self.stall = Stall::start();
         }
         self.in_flight -= n;
         self.pass_turn();

@@ -3,9 +3,11 @@
 //! Exactly the greeting's bytes are read: those behind the name belong to the session.
 use std::{
     io,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::{Poll, ready},
-    time::Duration,
 };
 
 use elbus_proto::{ClientName, Code, NameError, OK, greeting};
@@ -73,23 +75,39 @@ impl GreetingFailed {
     }
 }
 
-/// A greeting in progress, counted while it lives.
-pub(crate) struct Counted(Arc<Core>);
+/// A greeting in progress, or a refused one whose connection lingers, counted while it lives.
+pub(crate) struct Counted(Arc<Core>, Which);
+
+#[derive(Clone, Copy)]
+pub(crate) enum Which {
+    Greeting,
+    Refused,
+}
 
 impl Counted {
     /// Answers `None` when the limit is reached.
-    pub(crate) fn new(core: &Arc<Core>) -> Option<Self> {
-        if core.greetings.fetch_add(1, Relaxed) >= core.config.greetings {
-            core.greetings.fetch_sub(1, Relaxed);
+    pub(crate) fn new(core: &Arc<Core>, which: Which) -> Option<Self> {
+        let counter = which.counter(core);
+        if counter.fetch_add(1, Relaxed) >= core.config.greetings {
+            counter.fetch_sub(1, Relaxed);
             return None;
         }
-        Some(Self(Arc::clone(core)))
+        Some(Self(Arc::clone(core), which))
+    }
+}
+
+impl Which {
+    fn counter(self, core: &Core) -> &AtomicUsize {
+        match self {
+            Self::Greeting => &core.greetings,
+            Self::Refused => &core.refused,
+        }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.greetings.fetch_sub(1, Relaxed);
+        self.1.counter(&self.0).fetch_sub(1, Relaxed);
     }
 }
 
@@ -121,10 +139,10 @@ impl Newcomer {
                 let origin = self.origin;
                 match self.register(core, &name) {
                     Ok(session) => return Some(session),
-                    Err((socket, failed)) => refuse(&socket, origin, &failed, timeout).await,
+                    Err((socket, failed)) => refuse(core, &socket, origin, &failed).await,
                 }
             }
-            Err(failed) => refuse(&self.socket, self.origin, &failed, timeout).await,
+            Err(failed) => refuse(core, &self.socket, self.origin, &failed).await,
         }
         None
     }
@@ -204,7 +222,7 @@ impl Newcomer {
 }
 
 /// Tells the other side why it is refused, as far as the protocol has a word for it.
-async fn refuse(socket: &Socket, origin: Origin, failed: &GreetingFailed, timeout: Duration) {
+async fn refuse(core: &Arc<Core>, socket: &Socket, origin: Origin, failed: &GreetingFailed) {
     let Some(code) = failed.code() else {
         // Gone before it said its name, as port scanners are: nothing that an operator has to know.
         tracing::debug!(from = %origin, reason = %failed, "greeting ended");
@@ -213,5 +231,8 @@ async fn refuse(socket: &Socket, origin: Origin, failed: &GreetingFailed, timeou
     tracing::info!(from = %origin, reason = %failed, "greeting refused");
     // It is told as far as it listens.
     let _ = socket.write(&[io::IoSlice::new(&[code.byte()])]);
-    goodbye::linger(socket, timeout).await;
+    // Whoever comes to be refused by the thousand is not waited for.
+    if let Some(_counted) = Counted::new(core, Which::Refused) {
+        goodbye::linger(socket, core.config.timeout).await;
+    }
 }

@@ -46,7 +46,7 @@ impl Session {
                 }
             }
         }
-        self.router.add_acks(&acks, run.is_realtime());
+        self.router.add_answers(&acks, run.is_realtime());
         Ok(())
     }
 
@@ -62,21 +62,21 @@ impl Session {
     }
 
     /// Waits for a turn with a full receiver.
-    async fn turn(&self, target: &Arc<Peer>) -> Result<Place, End> {
-        let _held = self.peer.hold_on(target);
+    async fn turn(&mut self, target: &Arc<Peer>) -> Result<Place, End> {
+        let peer = Arc::clone(&self.peer);
+        let _held = peer.hold_on(target);
         let mut place = Place::new(target);
         {
             let mut turn = pin!(place.turn());
-            let mut hung_up = pin!(self.socket.hung_up());
-            let mut here = true;
+            let socket = Arc::clone(&self.socket);
+            let mut hung_up = pin!(socket.hung_up());
             std::future::poll_fn(|cx| {
-                self.peer.watch(cx.waker());
-                if self.peer.cut_because().is_some() {
+                peer.watch(cx.waker());
+                if peer.is_ejected() {
                     return Poll::Ready(Err(End::Cut));
                 }
-                if here && hung_up.as_mut().poll(cx).is_ready() {
-                    here = false;
-                    self.core.unregister(&self.peer);
+                if !self.gone && (peer.cut_because().is_some() || hung_up.as_mut().poll(cx).is_ready()) {
+                    self.hung_up();
                 }
                 turn.as_mut().poll(cx).map(Ok)
             })

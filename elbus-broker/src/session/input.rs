@@ -42,7 +42,7 @@ pub(super) fn give_scratch(scratch: Vec<u8>) {
 pub(super) enum Filled {
     /// So many bytes at the front of the scratch buffer.
     Chunk(usize),
-    /// Frames that were held back, from this position on.
+    /// Frames that were kept, from this position on.
     Carried(Vec<u8>, usize),
     /// One large frame.
     Whole(Bytes),
@@ -79,10 +79,10 @@ enum State {
     Partial(Vec<u8>),
     /// A frame too large for the scratch buffer, as it arrives: what is there, and the length of the whole.
     Large(Vec<u8>, usize),
-    /// Frames that are there and were held back, from this position on.
-    Held(Vec<u8>, usize),
-    /// A large frame that is there and was held back.
-    HeldWhole(Bytes),
+    /// Frames that are there and still to be carried out, from this position on.
+    Kept(Vec<u8>, usize),
+    /// A large frame that is there and still to be carried out, and what came behind it.
+    KeptWhole(Bytes, Option<(Vec<u8>, usize)>),
 }
 
 impl Input {
@@ -108,8 +108,8 @@ impl Input {
         socket: &Socket,
         scratch: &mut [u8],
     ) -> Option<Result<Filled, InputEnd>> {
-        if let Some(held) = self.take_held() {
-            return Some(Ok(held));
+        if let Some(kept) = self.take_kept() {
+            return Some(Ok(kept));
         }
         let mut last = *self.last.get_or_insert_with(|| socket.arrived());
         while last > 0 {
@@ -136,8 +136,8 @@ impl Input {
         scratch: &mut [u8],
         cx: &mut Context<'_>,
     ) -> Poll<Result<Filled, InputEnd>> {
-        if let Some(held) = self.take_held() {
-            return Poll::Ready(Ok(held));
+        if let Some(kept) = self.take_kept() {
+            return Poll::Ready(Ok(kept));
         }
         loop {
             match socket.poll_readable(cx) {
@@ -159,10 +159,15 @@ impl Input {
         }
     }
 
-    fn take_held(&mut self) -> Option<Filled> {
+    fn take_kept(&mut self) -> Option<Filled> {
         match std::mem::replace(&mut self.state, State::Empty) {
-            State::Held(bytes, at) => Some(Filled::Carried(bytes, at)),
-            State::HeldWhole(bytes) => Some(Filled::Whole(bytes)),
+            State::Kept(bytes, at) => Some(Filled::Carried(bytes, at)),
+            State::KeptWhole(whole, behind) => {
+                if let Some((bytes, at)) = behind {
+                    self.state = State::Kept(bytes, at);
+                }
+                Some(Filled::Whole(whole))
+            }
             state => {
                 self.state = state;
                 None
@@ -201,7 +206,7 @@ impl Input {
                 }
                 self.clock.stop();
                 if bytes.len() > len {
-                    self.state = State::Held(bytes.split_off(len), 0);
+                    self.state = State::Kept(bytes.split_off(len), 0);
                 }
                 Ok(Some(Filled::Whole(bytes.into())))
             }
@@ -242,24 +247,48 @@ impl Input {
         Ok(())
     }
 
-    /// Keeps frames that were held back.
-    pub(super) fn keep_held(&mut self, rest: &[u8]) {
+    /// Keeps frames that are still to be carried out.
+    pub(super) fn keep(&mut self, rest: &[u8]) {
         let mut bytes = pool::take();
         bytes.extend_from_slice(rest);
-        self.keep_held_again(bytes, 0);
+        self.keep_again(bytes, 0);
+    }
+
+    /// Keeps frames that are still to be carried out, as [`Filled::Carried`] gave them.
+    pub(super) fn keep_again(&mut self, bytes: Vec<u8>, at: usize) {
+        self.clock.stop();
+        self.state = State::Kept(bytes, at);
+    }
+
+    /// Keeps a large frame that is still to be carried out, in front of what came with it.
+    pub(super) fn keep_whole(&mut self, whole: Bytes) {
+        let behind = match std::mem::replace(&mut self.state, State::Empty) {
+            State::Kept(bytes, at) => Some((bytes, at)),
+            _ => None,
+        };
+        self.state = State::KeptWhole(whole, behind);
+    }
+
+    /// Keeps frames that were held back.
+    pub(super) fn keep_held(&mut self, rest: &[u8]) {
+        self.read_less();
+        self.keep(rest);
     }
 
     /// Keeps frames that were held back, as [`Filled::Carried`] gave them.
     pub(super) fn keep_held_again(&mut self, bytes: Vec<u8>, at: usize) {
-        self.limit = HELD_READ.min(self.read_size);
-        self.clock.stop();
-        self.state = State::Held(bytes, at);
+        self.read_less();
+        self.keep_again(bytes, at);
     }
 
     /// Keeps a large frame that was held back.
-    pub(super) fn keep_whole(&mut self, bytes: Bytes) {
+    pub(super) fn keep_held_whole(&mut self, whole: Bytes) {
+        self.read_less();
+        self.keep_whole(whole);
+    }
+
+    fn read_less(&mut self) {
         self.limit = HELD_READ.min(self.read_size);
-        self.state = State::HeldWhole(bytes);
     }
 }
 

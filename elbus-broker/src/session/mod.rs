@@ -17,12 +17,12 @@ use std::{
 use bytes::Bytes;
 use frames::Frames;
 use input::{Filled, Input, InputEnd};
-use router::{Held, Malformed, Router, Stop};
+use router::{Held, Router, Stop};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
-    core::{Core, Phase},
-    peer::{Peer, Sink},
+    core::Core,
+    peer::{Cut, Peer, Sink},
     socket::Socket,
 };
 
@@ -62,6 +62,8 @@ pub(crate) struct Session {
     input: Input,
     /// Chunks carried out since the session last waited.
     chunks: u32,
+    /// The client hung up: it is off the bus, and only what it had sent is still carried out.
+    gone: bool,
     /// Dropped when nothing more will be read.
     reading: Option<TaskTrackerToken>,
 }
@@ -75,6 +77,7 @@ impl Session {
             router: Router::new(core, peer),
             input: Input::new(core.config.read_size, core.config.timeout),
             chunks: 0,
+            gone: false,
             reading: Some(core.readers.token()),
         }
     }
@@ -111,8 +114,10 @@ impl Session {
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         // First the waker, then the look: what changes in between wakes.
         self.peer.watch(cx.waker());
-        if self.peer.cut_because().is_some() {
-            return Poll::Ready(Step::End(End::Cut));
+        match self.peer.cut_because() {
+            None => {}
+            Some(Cut::Broken) => self.hung_up(),
+            Some(_) => return Poll::Ready(Step::End(End::Cut)),
         }
         match self.router.finish(None) {
             Ok(true) => {}
@@ -131,12 +136,15 @@ impl Session {
 
     fn poll_chunk(&mut self, scratch: &mut [u8], cx: &mut Context<'_>) -> Poll<Step> {
         let socket = &self.socket;
-        let filled = match self.core.phase() {
-            Phase::Running => ready!(self.input.poll_fill(socket, scratch, cx)),
-            Phase::Reading => match self.input.fill_last(socket, scratch) {
+        let broken = self.peer.cut_because() == Some(Cut::Broken);
+        let filled = if broken || self.core.is_shutting_down() {
+            match self.input.fill_last(socket, scratch) {
                 Some(filled) => filled,
+                None if broken => return Poll::Ready(Step::End(End::Broken)),
                 None => return Poll::Ready(Step::End(End::Drained)),
-            },
+            }
+        } else {
+            ready!(self.input.poll_fill(socket, scratch, cx))
         };
         Poll::Ready(match filled.and_then(|filled| self.carry_out(filled, scratch)) {
             Ok(step) => step,
@@ -154,6 +162,7 @@ impl Session {
                 match stop {
                     Stop::End(frame) => self.input.keep_partial(&scratch[at..n], frame, at > 0)?,
                     Stop::Held(_) => self.input.keep_held(&scratch[at..n]),
+                    Stop::Budget => self.input.keep(&scratch[at..n]),
                     Stop::Malformed(_) => {}
                 }
                 stop
@@ -165,6 +174,7 @@ impl Session {
                 match stop {
                     Stop::End(frame) => self.input.keep_partial(&bytes[at..], frame, true)?,
                     Stop::Held(_) => self.input.keep_held_again(bytes, at),
+                    Stop::Budget => self.input.keep_again(bytes, at),
                     Stop::Malformed(_) => {}
                 }
                 stop
@@ -173,7 +183,8 @@ impl Session {
         };
         Ok(match stop {
             Stop::Held(held) => Step::Held(held),
-            Stop::Malformed(Malformed { why }) => {
+            Stop::Budget => Step::Yield,
+            Stop::Malformed(why) => {
                 tracing::warn!(client = %self.peer.name, from = %self.peer.origin, %why, "disconnected");
                 Step::End(End::Refused)
             }
@@ -189,10 +200,21 @@ impl Session {
         let mut frames = Frames::of_large(&bytes, limit);
         let stop = self.router.route(&mut frames);
         // A fan-out that is held has taken the frame over; a target that is full has not.
-        if matches!(stop, Stop::Held(_)) && frames.consumed() == 0 {
-            self.input.keep_whole(bytes);
+        if frames.consumed() == 0 {
+            match stop {
+                Stop::Held(_) => self.input.keep_held_whole(bytes),
+                Stop::Budget => self.input.keep_whole(bytes),
+                Stop::End(_) | Stop::Malformed(_) => {}
+            }
         }
         stop
+    }
+
+    /// Takes the client off the bus although its session goes on.
+    fn hung_up(&mut self) {
+        if !std::mem::replace(&mut self.gone, true) {
+            self.core.unregister(&self.peer);
+        }
     }
 
     fn input_ended(&self, end: InputEnd) -> End {
@@ -219,8 +241,13 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.core.unregister(&self.peer);
-        if let Sink::Socket { connection, .. } = &self.peer.sink {
+        if let Sink::Socket {
+            connection, outbox, ..
+        } = &self.peer.sink
+        {
+            outbox.close();
             connection.release();
         }
+        self.core.totals.retire(&self.peer);
     }
 }

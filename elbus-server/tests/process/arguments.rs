@@ -33,7 +33,7 @@ fn values_beyond_what_makes_sense_are_explained_and_end_with_exit_code_2() {
     for (arguments, expected) in [
         (
             &["--high-water", "0"][..],
-            "--high-water must be from 1 byte to 1 TiB, not 0",
+            "--high-water must be from 1 byte to 2 GiB, not 0",
         ),
         (
             &["--buf-size", "1"],

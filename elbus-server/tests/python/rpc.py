@@ -97,6 +97,10 @@ def check(first, second, group):
         expect(caller.calls(target, 'nothing', [b'']), [b''])
         fails(caller, target, 'unknown', -32601)
         fails(caller, f'{group}.nobody', 'add', -32000 - NOT_REGISTERED)
+        expect(msgpack.unpackb(caller.calls('.broker', 'test', [b''])[0]), {'ok': True})
+        listed = msgpack.unpackb(caller.calls('.broker', 'client.list', [b''])[0])['clients']
+        expect({'.broker', a.name, b.name} - {client['name'] for client in listed}, set())
+        fails(caller, '.broker', 'unknown', -32601)
     expect(rpc_a.notify(b.name, b'take note'), OK)
     expect(rpc_b.notified.get(timeout=PATIENCE), b'take note')
 

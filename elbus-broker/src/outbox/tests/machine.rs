@@ -261,7 +261,7 @@ fn closing_frees_the_bytes_and_wakes_everyone() {
     );
     wire.room.set(100);
     assert!(matches!(write(&outbox, &wire, batch), Next::Released));
-    assert_eq!((waiting(&outbox), outbox.stalled_since()), (0, None));
+    assert_eq!((waiting(&outbox), outbox.stall()), (0, None));
 }
 
 #[test]
@@ -327,27 +327,37 @@ fn real_time_frames_and_full_blocks_are_not_held_up() {
 fn the_stall_clock_runs_from_the_last_progress_over_the_mark() {
     let (outbox, wire) = (Outbox::new(4), FakeWire::default());
     append(&outbox, b"123");
-    assert_eq!(outbox.stalled_since(), None);
+    assert_eq!(outbox.stall(), None);
     let before = Instant::now();
     append(&outbox, b"456");
-    let crossed = outbox.stalled_since().expect("over the mark");
-    assert!(crossed >= before);
+    let crossed = outbox.stall().expect("over the mark");
+    assert!(crossed.since >= before);
     append(&outbox, b"789");
-    assert_eq!(
-        outbox.stalled_since(),
-        Some(crossed),
-        "more bytes are no progress"
-    );
+    assert_eq!(outbox.stall(), Some(crossed), "more bytes are no progress");
 
     let batch = flush(&outbox, &wire).expect("the wire is full");
-    assert_eq!(outbox.stalled_since(), Some(crossed), "no byte was taken");
+    assert_eq!(outbox.stall(), Some(crossed), "no byte was taken");
     wire.room.set(1);
     let Next::More(_batch) = write(&outbox, &wire, batch) else {
         panic!("released with bytes left");
     };
-    assert!(outbox.stalled_since().expect("still over") > crossed);
+    assert!(outbox.stall().expect("still over").since > crossed.since);
     outbox.progressed(5);
-    assert_eq!(outbox.stalled_since(), None);
+    assert_eq!(outbox.stall(), None);
+}
+
+#[test]
+fn a_receiver_that_was_held_back_has_its_time_again_but_not_for_ever() {
+    let outbox = Outbox::new(4);
+    append(&outbox, b"12345");
+    let before = outbox.stall().expect("over the mark");
+    std::thread::sleep(std::time::Duration::from_millis(1));
+
+    outbox.forgive();
+
+    let after = outbox.stall().expect("still over");
+    assert!(after.counted_from() > before.counted_from());
+    assert_eq!(after.since, before.since, "it took nothing all the same");
 }
 
 #[test]

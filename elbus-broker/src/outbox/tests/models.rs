@@ -147,10 +147,10 @@ fn only(of: &[u8], written: &[u8]) -> Vec<u8> {
     written.iter().copied().filter(|byte| of.contains(byte)).collect()
 }
 
-#[test]
-fn what_two_append_arrives_in_order_while_the_wire_fills_up() {
-    model(3, || {
-        let bus = Bus::new(100, 1);
+/// Two append two bytes each to an outbox with this mark, while the wire fills up.
+fn two_senders(mark: usize, preemptions: usize) {
+    model(preemptions, move || {
+        let bus = Bus::new(mark, 1);
         let senders = [bus.sender(b"ab"), bus.sender(b"AB")];
         let sent: usize = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
         let written = bus.at_rest();
@@ -163,18 +163,13 @@ fn what_two_append_arrives_in_order_while_the_wire_fills_up() {
 }
 
 #[test]
+fn what_two_append_arrives_in_order_while_the_wire_fills_up() {
+    two_senders(100, 3);
+}
+
+#[test]
 fn those_who_wait_for_room_all_get_it() {
-    model(2, || {
-        let bus = Bus::new(1, 1);
-        let senders = [bus.sender(b"ab"), bus.sender(b"AB")];
-        let sent: usize = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
-        let written = bus.at_rest();
-        assert_eq!((sent, written.len()), (4, 4));
-        assert_eq!(
-            (only(b"ab", &written), only(b"AB", &written)),
-            (b"ab".to_vec(), b"AB".to_vec())
-        );
-    });
+    two_senders(1, 2);
 }
 
 #[test]

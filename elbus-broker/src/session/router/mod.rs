@@ -2,26 +2,35 @@
 //!
 //! Consecutive requests for the same target, topic or mask are carried out together: one lock, one look-up. Nothing
 //! here waits; what has no room is handed back as [`Held`].
+mod control;
+mod finish;
+
 use std::sync::Arc;
 
-use elbus_proto::{Code, Op, TopicFilter, delivery, request};
+use control::Progress;
+use elbus_proto::{BROKER_NAME, Code, Op, delivery, request};
 
 use super::frames::{Frames, Front, Request};
 use crate::{
     core::Core,
     deliver::{Fan, Payload, Place, Placed, Run, body_len},
     mailbox::{Mailbox, Posted},
+    methods::{self, Answer},
     outbox::{Admission, Outbox, Touch, pool},
     peer::{Cut, Peer, Sink},
     route::{Receivers, Routes},
-    subscriptions::Change,
 };
 
 /// Encoded bytes after which a run is placed, so that what is encoded is still in the cache when it is copied.
 const RUN: usize = 32 * 1024;
 
-/// Outboxes flushed before the worker's other tasks get their turn.
-const FLUSHES: usize = 64;
+/// Receivers served and filters changed, together, before the worker's other tasks get their turn: a chunk can ask for
+/// millions.
+const BUDGET: usize = 16 * 1024;
+
+/// Bytes of answers after which the client has to have room for them before it is read on: a reply of the broker may be
+/// a million times as long as the call.
+const ANSWERS: usize = 256 * 1024;
 
 /// What keeps a session from going on.
 pub(super) enum Held {
@@ -34,15 +43,33 @@ pub(super) enum Held {
 }
 
 /// Why a session cannot go on at all: what follows cannot be trusted.
-#[derive(Debug)]
-pub(super) struct Malformed {
-    pub(super) why: String,
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Malformed {
+    #[error("frame of {len} bytes is over the limit of {limit} bytes")]
+    TooLarge { len: u32, limit: usize },
+    #[error("body without its separator")]
+    NoSeparator,
+    #[error("nop with a body")]
+    NopWithBody,
+    #[error("unknown operation {0:#04x}")]
+    UnknownOperation(u8),
+}
+
+impl Malformed {
+    const fn code(&self) -> Code {
+        match self {
+            Self::TooLarge { .. } | Self::NoSeparator | Self::NopWithBody => Code::Data,
+            Self::UnknownOperation(_) => Code::NotSupported,
+        }
+    }
 }
 
 /// Where routing stopped.
 pub(super) enum Stop {
     /// The bytes end, inside a frame perhaps; with its header there, the length of that frame.
     End(Option<usize>),
+    /// There is more to do, after the worker's other tasks had their turn.
+    Budget,
     Held(Held),
     Malformed(Malformed),
 }
@@ -55,12 +82,19 @@ pub(super) struct Router {
     /// The name with its separator, as it stands in deliveries.
     sender: Box<[u8]>,
     run: Run,
-    acks: Vec<u8>,
-    urgent_acks: bool,
+    /// Acknowledgements and replies of the broker, for the client itself.
+    answers: Vec<u8>,
+    urgent_answers: bool,
+    /// How many of them are replies.
+    replies: u64,
     /// Who has to be flushed.
     touched: Vec<Arc<Peer>>,
     /// A turn that was waited for.
     pub(super) place: Option<Place>,
+    /// Receivers served and filters changed in this call.
+    spent: usize,
+    /// How far the filters of the request at the cursor are carried out.
+    filters: Option<Progress>,
 }
 
 impl Router {
@@ -71,15 +105,19 @@ impl Router {
             routes: Routes::new(core),
             sender: [peer.name.as_bytes(), b"\0"].concat().into(),
             run: Run::new(delivery::Kind::Message, Arc::clone(&peer.name), None),
-            acks: Vec::new(),
-            urgent_acks: false,
+            answers: Vec::new(),
+            urgent_answers: false,
+            replies: 0,
             touched: Vec::new(),
             place: None,
+            spent: 0,
+            filters: None,
         }
     }
 
     /// Carries out what is there, up to whatever keeps it from going on.
     pub(super) fn route(&mut self, frames: &mut Frames<'_>) -> Stop {
+        self.spent = 0;
         let mut count = 0;
         let start = frames.consumed();
         let stop = self.route_all(frames, &mut count);
@@ -92,43 +130,40 @@ impl Router {
 
     fn route_all(&mut self, frames: &mut Frames<'_>, count: &mut u64) -> Stop {
         loop {
-            if self.peer.cut_because().is_some() {
-                // Taken off the bus: nothing more is sent under this name. The session ends when it looks up.
+            if self.peer.is_ejected() {
+                // Nothing more is sent under this name. The session ends when it looks up.
                 return Stop::End(None);
+            }
+            if self.spent >= BUDGET || self.answers.len() >= ANSWERS {
+                return Stop::Budget;
             }
             let request = match frames.front() {
                 Front::Frame(request) => request,
                 Front::Partial(len) => return Stop::End(len),
                 Front::TooLarge(header) => {
-                    let limit = self.core.config.frame_limit;
-                    self.acknowledge_header(&header, Err(Code::Data));
-                    let why = format!(
-                        "frame of {} bytes is over the limit of {limit} bytes",
-                        header.body_len
-                    );
-                    return Stop::Malformed(Malformed { why });
+                    let (len, limit) = (header.body_len, self.core.config.frame_limit);
+                    return self.malformed(&header, Malformed::TooLarge { len, limit });
                 }
             };
-            let held = match request.header.op() {
+            let stop = match request.header.op() {
                 Some(Op::Message) => self.messages(frames, request, count),
                 Some(op @ (Op::Publish | Op::PublishFor | Op::Broadcast)) => {
                     self.publications(frames, request, op, count)
                 }
-                other => {
-                    *count += 1;
-                    frames.advance(&request);
-                    self.control(other, &request).map(|()| None)
-                }
+                other => self.control(frames, other, request, count),
             };
-            match held {
+            match stop {
                 Ok(None) => {}
-                Ok(Some(held)) => return Stop::Held(held),
-                Err((code, why)) => {
-                    self.acknowledge(&request, Err(code));
-                    return Stop::Malformed(Malformed { why });
-                }
+                Ok(Some(stop)) => return stop,
+                Err(malformed) => return self.malformed(&request.header, malformed),
             }
         }
+    }
+
+    /// Whoever sent it is told, before the connection ends.
+    fn malformed(&mut self, header: &request::RequestHeader, malformed: Malformed) -> Stop {
+        self.acknowledge(header, Err(malformed.code()));
+        Stop::Malformed(malformed)
     }
 
     /// One-to-one messages: this one, and those behind it for the same target.
@@ -137,9 +172,14 @@ impl Router {
         frames: &mut Frames<'a>,
         first: Request<'a>,
         count: &mut u64,
-    ) -> Result<Option<Held>, (Code, String)> {
-        let (target, _) = request::addressed(first.body).ok_or_else(no_separator)?;
+    ) -> Result<Option<Stop>, Malformed> {
+        let (target, payload) = request::addressed(first.body).ok_or(Malformed::NoSeparator)?;
+        if target == BROKER_NAME.as_bytes() && self.ask_broker(frames, &first, payload) {
+            *count += 1;
+            return Ok(None);
+        }
         let mut place = self.place.take();
+        let waited = place.as_ref().map(|place| place.peer.id);
         let mut gone = None;
         // A remembered target may have left; its name is looked up once more.
         for _ in 0..2 {
@@ -159,22 +199,48 @@ impl Router {
             };
             match placed {
                 Placed::Done => return Ok(None),
-                Placed::Full => return Ok(Some(Held::Target(peer))),
+                Placed::Full => return Ok(Some(Stop::Held(Held::Target(peer)))),
                 Placed::Shed => {
                     gone = Some(Code::NotDelivered);
                     break;
                 }
                 Placed::Gone => {
                     self.routes.forget(target);
-                    // Someone was waiting for a receiver that then was found dead.
-                    gone = (peer.cut_because() == Some(Cut::Stalled)).then_some(Code::NotDelivered);
+                    // Someone waited for a receiver that then was found dead: those behind find nobody there.
+                    let found_dead = waited == Some(peer.id) && peer.cut_because() == Some(Cut::Stalled);
+                    gone = found_dead.then_some(Code::NotDelivered);
                 }
             }
         }
+        self.spent += 1;
         *count += 1;
         frames.advance(&first);
-        self.acknowledge(&first, Err(gone.unwrap_or(Code::NotRegistered)));
+        self.acknowledge(&first.header, Err(gone.unwrap_or(Code::NotRegistered)));
         Ok(None)
+    }
+
+    /// Answers a message to the broker itself; false when the embedding program is to answer it.
+    fn ask_broker(&mut self, frames: &mut Frames<'_>, request: &Request<'_>, payload: &[u8]) -> bool {
+        let reply = match methods::answer(&self.core, &self.peer, payload) {
+            Answer::Forward => return false,
+            Answer::Nothing => None,
+            Answer::Reply(reply) => Some(reply),
+        };
+        frames.advance(request);
+        self.spent += 1;
+        self.acknowledge(&request.header, Ok(()));
+        if let Some(reply) = reply {
+            let realtime = request.header.qos.is_realtime();
+            let len = body_len(BROKER_NAME.len() + 1 + reply.len());
+            let head = delivery::header(delivery::Kind::Message, len, realtime);
+            for part in [&head[..], BROKER_NAME.as_bytes(), b"\0", &reply] {
+                self.answers.extend_from_slice(part);
+            }
+            self.urgent_answers |= realtime;
+            self.replies += 1;
+            self.spent += reply.len() / 64;
+        }
+        true
     }
 
     /// Appends a message and those behind it for the same target under one lock.
@@ -221,9 +287,9 @@ impl Router {
             *count += 1;
             frames.advance(&request);
             if request.header.qos.is_acknowledged() {
-                self.acks
+                self.answers
                     .extend_from_slice(&delivery::acknowledgement(request.header.id, Ok(())));
-                self.urgent_acks |= urgent;
+                self.urgent_answers |= urgent;
             }
             next = frames.next_alike(&first.header, target);
         }
@@ -270,7 +336,7 @@ impl Router {
         }
         *count += 1;
         frames.advance(&request);
-        self.acknowledge(&request, Ok(()));
+        self.acknowledge(&request.header, Ok(()));
         Placed::Done
     }
 
@@ -281,14 +347,14 @@ impl Router {
         first: Request<'a>,
         op: Op,
         count: &mut u64,
-    ) -> Result<Option<Held>, (Code, String)> {
+    ) -> Result<Option<Stop>, Malformed> {
         let (address, payload) = match op {
             Op::PublishFor => {
                 let (topic, receiver, payload) =
-                    request::addressed_for(first.body).ok_or_else(no_separator)?;
+                    request::addressed_for(first.body).ok_or(Malformed::NoSeparator)?;
                 (&first.body[..topic.len() + 1 + receiver.len()], payload)
             }
-            _ => request::addressed(first.body).ok_or_else(no_separator)?,
+            _ => request::addressed(first.body).ok_or(Malformed::NoSeparator)?,
         };
         let receivers = match op {
             Op::Publish => self.routes.topic(address),
@@ -300,7 +366,7 @@ impl Router {
             Err(code) => {
                 *count += 1;
                 frames.advance(&first);
-                self.acknowledge(&first, Err(code));
+                self.acknowledge(&first.header, Err(code));
                 return Ok(None);
             }
         };
@@ -309,9 +375,10 @@ impl Router {
         } else {
             delivery::Kind::Publication
         };
+        self.spent += 1 + receivers.peers.len();
         self.run.restart(kind, receivers.topic.as_ref());
         // Acknowledgements belong behind the frames: they wait for a run that is held.
-        let acked = self.acks.len();
+        let acked = self.answers.len();
         let mut next = Some((first, payload));
         while let Some((request, payload)) = next {
             self.encode(
@@ -321,7 +388,7 @@ impl Router {
             );
             *count += 1;
             frames.advance(&request);
-            self.acknowledge(&request, Ok(()));
+            self.acknowledge(&request.header, Ok(()));
             if self.run.len() >= RUN {
                 break;
             }
@@ -329,8 +396,8 @@ impl Router {
         }
         let held = self.fan_out(&receivers);
         Ok(held.map(|mut fan| {
-            fan.acks = self.acks.split_off(acked);
-            Held::Fan(Box::new(fan))
+            fan.acks = self.answers.split_off(acked);
+            Stop::Held(Held::Fan(Box::new(fan)))
         }))
     }
 
@@ -367,137 +434,19 @@ impl Router {
         })
     }
 
-    /// Everything that is not a frame to deliver.
-    fn control(&mut self, op: Option<Op>, request: &Request<'_>) -> Result<(), (Code, String)> {
-        let change = match op {
-            Some(Op::Nop) if request.body.is_empty() => {
-                self.acknowledge(request, Ok(()));
-                return Ok(());
-            }
-            Some(Op::Nop) => return Err((Code::Data, "nop with a body".to_owned())),
-            Some(Op::Subscribe) => Change::Subscribe,
-            Some(Op::Unsubscribe) => Change::Unsubscribe,
-            Some(Op::Exclude) => Change::Exclude,
-            Some(Op::Unexclude) => Change::Unexclude,
-            _ => {
-                let why = format!("unknown operation {:#04x}", request.header.op_bits());
-                return Err((Code::NotSupported, why));
-            }
-        };
-        let result = self.change(change, request.body);
-        self.acknowledge(request, result);
-        Ok(())
-    }
-
-    /// Of several filters the valid ones take effect; the first error is the result. Filters beyond the quota are not
-    /// looked at: a large frame may hold millions.
-    fn change(&mut self, change: Change, body: &[u8]) -> Result<(), Code> {
-        let mut result = Ok(());
-        for (n, filter) in request::filters(body).enumerate() {
-            if n >= self.core.config.subscriptions {
-                return result.and(Err(Code::Busy));
-            }
-            let changed = TopicFilter::parse(filter, self.core.config.topics)
-                .map_err(|_| Code::Data)
-                .and_then(|filter| self.core.subscriptions.change(change, filter, &self.peer));
-            result = result.and(changed);
-        }
-        result
-    }
-
-    fn acknowledge(&mut self, request: &Request<'_>, result: Result<(), Code>) {
-        self.acknowledge_header(&request.header, result);
-    }
-
-    fn acknowledge_header(&mut self, header: &request::RequestHeader, result: Result<(), Code>) {
+    fn acknowledge(&mut self, header: &request::RequestHeader, result: Result<(), Code>) {
         if header.qos.is_acknowledged() {
-            self.acks
+            self.answers
                 .extend_from_slice(&delivery::acknowledgement(header.id, result));
-            self.urgent_acks |= header.qos.is_realtime();
+            self.urgent_answers |= header.qos.is_realtime();
         } else if result.is_err() {
             self.core.totals.count_ignored();
-        }
-    }
-
-    /// Adds acknowledgements that were waiting for a held run.
-    pub(super) fn add_acks(&mut self, acks: &[u8], realtime: bool) {
-        self.urgent_acks |= realtime;
-        self.acks.extend_from_slice(acks);
-    }
-
-    /// Places a held run with one of its receivers, whose turn it is.
-    pub(super) fn place_rest(&mut self, run: &Run, place: &mut Place, taken: &mut usize) -> Placed {
-        place.put(run, taken, &mut self.touched)
-    }
-
-    /// Moves the acknowledgements to the client's own outbox, and flushes who was touched, as far as a slice allows.
-    /// Answers false while there are more to flush.
-    pub(super) fn finish(&mut self, ticket: Option<&mut Place>) -> Result<bool, Held> {
-        let own = self.append_acks(ticket);
-        let slice = self.touched.len().saturating_sub(FLUSHES);
-        for peer in self.touched.drain(slice..) {
-            peer.flush();
-        }
-        own.map(|()| self.is_flushed())
-    }
-
-    /// Whether everyone who was touched is flushed.
-    pub(super) fn is_flushed(&self) -> bool {
-        self.touched.is_empty()
-    }
-
-    /// Acknowledgements and frames leave the same way; the client's own outbox is one like any other.
-    fn append_acks(&mut self, place: Option<&mut Place>) -> Result<(), Held> {
-        let Some(outbox) = self.peer.outbox().filter(|_| !self.acks.is_empty()) else {
-            return Ok(());
-        };
-        let ticket = place.and_then(Place::take);
-        let mut state = outbox.lock();
-        match state.admit(ticket) {
-            Admission::Granted => {}
-            Admission::Full => {
-                drop(state);
-                if let Some(ticket) = ticket {
-                    outbox.leave_line(ticket);
-                }
-                return Err(Held::Own);
-            }
-            // A client that hung up while it was held back still hears what it asked for.
-            Admission::Closed if state.is_sealed() => {}
-            Admission::Closed => {
-                self.acks.clear();
-                return Ok(());
-            }
-        }
-        state.append([&self.acks, b"", b""], 0);
-        let touch = state.settle(ticket, self.urgent_acks);
-        drop(state);
-        self.acks.clear();
-        self.urgent_acks = false;
-        if touch == Touch::Flush {
-            self.touched.push(Arc::clone(&self.peer));
-        }
-        Ok(())
-    }
-
-    /// Appends the last acknowledgements whatever the mark says: the connection is about to end.
-    pub(super) fn finish_last(&mut self) {
-        if let Some(outbox) = self.peer.outbox() {
-            outbox.lock().append([&self.acks, b"", b""], 0);
-        }
-        self.acks.clear();
-        for peer in self.touched.drain(..) {
-            peer.flush_now();
         }
     }
 
     /// Gives back the memory that an idle client does not need.
     pub(super) fn rest(&mut self) {
         self.run.rest();
-        pool::give(std::mem::take(&mut self.acks));
+        pool::give(std::mem::take(&mut self.answers));
     }
-}
-
-fn no_separator() -> (Code, String) {
-    (Code::Data, "body without its separator".to_owned())
 }
