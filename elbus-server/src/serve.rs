@@ -43,13 +43,14 @@ pub(crate) fn run(args: &Args, broker: &Broker) -> Result<(), ServerError> {
     if args.in_background {
         daemon::leave_terminal().map_err(ServerError::Background)?;
     }
-    let _log = log::start(args)?;
+    let log = log::start(args)?;
     limits::raise_open_files();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(workers) = args.workers {
         runtime.worker_threads(workers.into());
     }
     let runtime = runtime.enable_all().build().map_err(ServerError::Runtime)?;
+    runtime.spawn(log.tell_left_out());
     let outcome = runtime.block_on(serve(args, broker));
     // Whatever still runs is given up: everything that could be delivered has been. Sockets go with their files.
     runtime.shutdown_timeout(GIVING_UP);
