@@ -1,6 +1,7 @@
 //! The elbus message bus as a server: flags in, a broker, logs and signals.
 mod args;
 mod daemon;
+mod introduction;
 mod limits;
 mod log;
 mod pid_file;

@@ -1,16 +1,15 @@
 //! Running the broker until a signal ends it.
-use std::{
-    io::{self, Write},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
-use elbus_broker::{Address, Broker, ListenError};
+use elbus_broker::{Broker, ListenError};
 use elbus_client::default_address::{DefaultAddressError, create_default_address};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     args::Args,
-    daemon, limits, log,
+    daemon,
+    introduction::introduce,
+    limits, log,
     pid_file::{PidFile, PidFileError},
 };
 
@@ -74,7 +73,7 @@ async fn serve(args: &Args, broker: &Broker) -> Result<(), ServerError> {
             }
         }
     }
-    introduce(&bound);
+    introduce(&bound, args);
     if args.in_background {
         daemon::say_up().map_err(ServerError::Background)?;
     }
@@ -87,27 +86,6 @@ async fn serve(args: &Args, broker: &Broker) -> Result<(), ServerError> {
         }
         _ = signals.next() => Err(ServerError::EndedAtOnce),
     }
-}
-
-/// Says where the bus is and how to talk to it.
-fn introduce(bound: &[Address]) {
-    // Whoever started the server may not listen; it runs all the same.
-    let _ = write_introduction(&mut io::stdout().lock(), bound);
-}
-
-fn write_introduction(out: &mut impl Write, bound: &[Address]) -> io::Result<()> {
-    writeln!(out, "elbus-server {} listens at", env!("CARGO_PKG_VERSION"))?;
-    for address in bound {
-        writeln!(out, "  {address}")?;
-    }
-    if let Some(address) = bound.first() {
-        writeln!(out, "Talk to it from Python (pip install elbus):")?;
-        writeln!(out, "  import elbus.client")?;
-        writeln!(out, "  bus = elbus.client.Client('{address}', 'my.name')")?;
-        writeln!(out, "  bus.connect()")?;
-        writeln!(out, "Ctrl-C ends it; --help tells more.")?;
-    }
-    Ok(())
 }
 
 /// The signals that end the server.

@@ -23,22 +23,6 @@ fn without_arguments_it_listens_in_a_private_directory_of_the_runtime_directory(
 }
 
 #[test]
-fn it_says_where_it_listens_and_how_to_talk_to_it() {
-    let directory = tempdir().unwrap();
-    let server = Server::run(&mut command(directory.path()));
-    let socket = directory.path().join("elbus/elbus.sock");
-    let said = &server.introduction;
-    assert!(
-        said.contains(&format!("listens at\n  {}\n", socket.display())),
-        "{said}"
-    );
-    assert!(
-        said.contains(&format!("Client('{}', ", socket.display())),
-        "{said}"
-    );
-}
-
-#[test]
 fn without_a_runtime_directory_it_listens_in_a_directory_of_the_user() {
     let directory = tempdir().unwrap();
     let uid = rustix::process::getuid().as_raw();
