@@ -21,7 +21,7 @@ const GIVING_UP: Duration = Duration::from_secs(1);
 pub(crate) enum ServerError {
     #[error(transparent)]
     Listen(#[from] ListenError),
-    #[error(transparent)]
+    #[error("{0}; {remedy}", remedy = remedy(.0))]
     DefaultAddress(#[from] DefaultAddressError),
     #[error(transparent)]
     PidFile(#[from] PidFileError),
@@ -35,6 +35,16 @@ pub(crate) enum ServerError {
     Runtime(io::Error),
     #[error("ended by a second signal before everything was delivered")]
     EndedAtOnce,
+}
+
+/// What to do when there is no default address.
+const fn remedy(error: &DefaultAddressError) -> &'static str {
+    match error {
+        DefaultAddressError::Variable(_) => "mend or unset it, or choose an address with -B",
+        _ => {
+            "set XDG_RUNTIME_DIR to a directory of your own that others cannot enter, or choose an address with -B"
+        }
+    }
 }
 
 /// Runs the server in this process.
