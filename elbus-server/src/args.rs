@@ -1,5 +1,5 @@
 //! The command line.
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::Parser;
 use elbus_broker::{Address, Config, ConfigError, SocketOptions};
@@ -28,67 +28,69 @@ pub(crate) struct Args {
     pub(crate) in_background: bool,
 
     /// Worker threads [default: the number of cores].
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(short, long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<u16>,
 
     /// Seconds for a greeting, an unfinished frame, and the drain of a connection.
     #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    #[arg(allow_negative_numbers = true)] // for an error that says what is expected
     timeout: Duration,
 
     /// Seconds that a receiver may take nothing, its outbox full, before it is disconnected.
     #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds)]
+    #[arg(allow_negative_numbers = true)] // for an error that says what is expected
     stall_timeout: Duration,
 
     /// Bytes read from a socket at once; one such buffer a worker.
-    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = whole::<usize>)]
     buf_size: usize,
 
     /// Microseconds that frames which are not real-time may be held up to gather more.
-    #[arg(long, value_name = "MICROSECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 0, value_parser = whole::<u64>)]
     buf_ttl: u64,
 
     /// Frames that wait for a client in this process before its senders are held back.
-    #[arg(long, value_name = "FRAMES", default_value_t = 8_192)]
+    #[arg(long, value_name = "FRAMES", default_value_t = 8_192, value_parser = whole::<usize>)]
     queue_size: usize,
 
     /// Bytes that wait for a connection before its senders are held back.
-    #[arg(long, value_name = "BYTES", default_value_t = 8 * 1024 * 1024)]
+    #[arg(long, value_name = "BYTES", default_value_t = 8 * 1024 * 1024, value_parser = whole::<usize>)]
     high_water: usize,
 
     /// Largest body of a frame in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * 1024)]
+    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * 1024, value_parser = whole::<usize>)]
     frame_limit: usize,
 
     /// Longest client name in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 255)]
+    #[arg(long, value_name = "BYTES", default_value_t = 255, value_parser = whole::<usize>)]
     name_length: usize,
 
     /// Most parts of a client name.
-    #[arg(long, value_name = "PARTS", default_value_t = 16)]
+    #[arg(long, value_name = "PARTS", default_value_t = 16, value_parser = whole::<usize>)]
     name_parts: usize,
 
     /// Longest topic in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 1_024)]
+    #[arg(long, value_name = "BYTES", default_value_t = 1_024, value_parser = whole::<usize>)]
     topic_length: usize,
 
     /// Most levels of a topic.
-    #[arg(long, value_name = "LEVELS", default_value_t = 32)]
+    #[arg(long, value_name = "LEVELS", default_value_t = 32, value_parser = whole::<usize>)]
     topic_levels: usize,
 
     /// Filters that one client may subscribe to and exclude.
-    #[arg(long, value_name = "FILTERS", default_value_t = 65_536)]
+    #[arg(long, value_name = "FILTERS", default_value_t = 65_536, value_parser = whole::<usize>)]
     subscriptions: usize,
 
     /// Clients on the bus.
-    #[arg(long, value_name = "CLIENTS", default_value_t = 65_536)]
+    #[arg(long, value_name = "CLIENTS", default_value_t = 65_536, value_parser = whole::<usize>)]
     clients: usize,
 
     /// Connections that have not finished their greeting.
-    #[arg(long, value_name = "CONNECTIONS", default_value_t = 1_024)]
+    #[arg(long, value_name = "CONNECTIONS", default_value_t = 1_024, value_parser = whole::<usize>)]
     greetings: usize,
 
     /// Topics and masks whose receivers a connection remembers.
-    #[arg(long, value_name = "ROUTES", default_value_t = 1_024)]
+    #[arg(long, value_name = "ROUTES", default_value_t = 1_024, value_parser = whole::<usize>)]
     cached_routes: usize,
 
     /// Let a connection take a registered name over from the connection that has it.
@@ -122,8 +124,8 @@ Examples:
   elbus-server -B /run/bus.sock -B 0.0.0.0:7777  a UNIX socket and TCP
   elbus-server -D -P /run/elbus.pid              in the background
 
-Ctrl-C or SIGTERM: what has arrived is delivered, then the server ends with exit code 0. A second signal ends it at
-once. Exit code 1: it could not run, 2: wrong arguments.";
+Ctrl-C or SIGTERM: what has arrived is delivered, then the server ends with exit code 0. A second signal \
+ends it at once. Exit code 1: it could not run, 2: wrong arguments.";
 
 impl Args {
     /// The broker's configuration.
@@ -156,26 +158,45 @@ impl Args {
         options.group = self.socket_group;
         options
     }
-}
 
-/// Says what is wrong with a value in the words of the command line.
-pub(crate) fn explain(error: &ConfigError) -> String {
-    let flag = match error.field {
-        "read_size" => "buf-size".to_owned(),
-        "names.bytes" => "name-length".to_owned(),
-        "names.parts" => "name-parts".to_owned(),
-        "topics.bytes" => "topic-length".to_owned(),
-        "topics.levels" => "topic-levels".to_owned(),
-        field => field.replace('_', "-"),
-    };
-    format!("--{flag} must be {}, not {}", error.expected, error.value)
+    /// Says what is wrong with a value in the words and units of the command line.
+    pub(crate) fn explain(&self, error: &ConfigError) -> String {
+        let flag = match error.field {
+            "read_size" => "buf-size".to_owned(),
+            "names.bytes" => "name-length".to_owned(),
+            "names.parts" => "name-parts".to_owned(),
+            "topics.bytes" => "topic-length".to_owned(),
+            "topics.levels" => "topic-levels".to_owned(),
+            field => field.replace('_', "-"),
+        };
+        let value = match error.field {
+            "timeout" => format!("{} seconds", self.timeout.as_secs_f64()),
+            "stall_timeout" => format!("{} seconds", self.stall_timeout.as_secs_f64()),
+            "buf_ttl" => format!("{} microseconds", self.buf_ttl),
+            _ => error.value.clone(),
+        };
+        format!("--{flag} must be {}, not {value}", error.expected)
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "expected a number of seconds, such as 5 or 0.5".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    let seconds = text.parse().ok().map(Duration::try_from_secs_f64);
+    match seconds {
+        Some(Ok(seconds)) => Ok(seconds),
+        _ => Err("expected a number of seconds, such as 5 or 0.5".to_owned()),
+    }
+}
+
+fn whole<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse()
+        .map_err(|_| "expected a whole number in plain digits, such as 65536".to_owned())
+}
+
+fn workers(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(workers @ 1..=1024) => Ok(workers),
+        _ => Err("expected a number from 1 to 1024".to_owned()),
+    }
 }
 
 fn mode(text: &str) -> Result<u32, String> {

@@ -7,6 +7,8 @@ mod support;
 mod addresses;
 mod arguments;
 mod daemon;
+mod introduction;
+mod log;
 mod pid_file;
 mod resources;
 mod signals;
