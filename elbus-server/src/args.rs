@@ -1,8 +1,12 @@
 //! The command line.
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use clap::Parser;
-use elbus_broker::{Address, Config, ConfigError, SocketOptions};
+use elbus_broker::{Address, AddressError, Config, ConfigError, SocketOptions};
 
 /// Runs the elbus message bus.
 ///
@@ -11,9 +15,10 @@ use elbus_broker::{Address, Config, ConfigError, SocketOptions};
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// Where to listen; may be given several times: /path, name.sock, unix:///path, host:port, tcp://host:port.
+    /// Where to listen; may be given several times: /path, name.sock, unix:///path, host:port, tcp://host:port,
+    /// and fifo:/path for a command FIFO beside them (Linux).
     #[arg(short = 'B', long, value_name = "ADDRESS")]
-    pub(crate) bind: Vec<Address>,
+    bind: Vec<Bind>,
 
     /// Write the process id to this file; it is removed at the end.
     #[arg(short = 'P', long, value_name = "PATH")]
@@ -40,6 +45,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds)]
     #[arg(allow_negative_numbers = true)] // for an error that says what is expected
     stall_timeout: Duration,
+
+    /// Longest line of a command FIFO in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = whole::<usize>)]
+    fifo_line: usize,
 
     /// Bytes read from a socket at once; one such buffer a worker.
     #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = whole::<usize>)]
@@ -97,15 +106,15 @@ pub(crate) struct Args {
     #[arg(long)]
     force_register: bool,
 
-    /// Permission bits of a UNIX socket, in octal.
+    /// Permission bits of UNIX sockets and FIFOs, in octal.
     #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode)]
     socket_mode: u32,
 
-    /// Owner of a UNIX socket: a user's name or number [default: whoever runs the server].
+    /// Owner of UNIX sockets and FIFOs: a user's name or number [default: whoever runs the server].
     #[arg(long, value_name = "USER", value_parser = user)]
     socket_owner: Option<u32>,
 
-    /// Group of a UNIX socket: a group's name or number.
+    /// Group of UNIX sockets and FIFOs: a group's name or number.
     #[arg(long, value_name = "GROUP", value_parser = group)]
     socket_group: Option<u32>,
 
@@ -127,7 +136,42 @@ Examples:
 Ctrl-C or SIGTERM: what has arrived is delivered, then the server ends with exit code 0. A second signal \
 ends it at once. Exit code 1: it could not run, 2: wrong arguments.";
 
+/// Something to listen at.
+#[derive(Clone, Debug)]
+enum Bind {
+    Address(Address),
+    Fifo(PathBuf),
+}
+
+impl FromStr for Bind {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        match text.strip_prefix("fifo:") {
+            Some(path) if !path.is_empty() => Ok(Self::Fifo(path.into())),
+            _ => text.parse().map(Self::Address),
+        }
+    }
+}
+
 impl Args {
+    /// The addresses to listen at; empty for the default address.
+    pub(crate) fn addresses(&self) -> Vec<Address> {
+        let addresses = self.bind.iter().filter_map(|bind| match bind {
+            Bind::Address(address) => Some(address.clone()),
+            Bind::Fifo(_) => None,
+        });
+        addresses.collect()
+    }
+
+    /// The command FIFOs to read.
+    pub(crate) fn fifos(&self) -> impl Iterator<Item = &Path> {
+        self.bind.iter().filter_map(|bind| match bind {
+            Bind::Address(_) => None,
+            Bind::Fifo(path) => Some(path.as_path()),
+        })
+    }
+
     /// The broker's configuration.
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::default();
@@ -144,13 +188,14 @@ impl Args {
         config.greetings = self.greetings;
         config.queue_size = self.queue_size;
         config.cached_routes = self.cached_routes;
+        config.fifo_line = self.fifo_line;
         config.read_size = self.buf_size;
         config.buf_ttl = Duration::from_micros(self.buf_ttl);
         config.force_register = self.force_register;
         config
     }
 
-    /// How the files of UNIX sockets are made.
+    /// How the files of UNIX sockets and FIFOs are made.
     pub(crate) fn socket_options(&self) -> SocketOptions {
         let mut options = SocketOptions::default();
         options.mode = self.socket_mode;

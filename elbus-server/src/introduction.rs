@@ -22,6 +22,9 @@ fn write(out: &mut impl Write, bound: &[Address], args: &Args) -> io::Result<()>
     for address in bound {
         writeln!(out, "  {address}")?;
     }
+    for path in args.fifos() {
+        writeln!(out, "Commands written to {} are carried out.", path.display())?;
+    }
     if let Some(address) = address_for_python(bound) {
         writeln!(out, "Talk to it from Python (pip install elbus):")?;
         writeln!(out, "  import elbus.client")?;

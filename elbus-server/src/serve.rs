@@ -1,7 +1,7 @@
 //! Running the broker until a signal ends it.
 use std::{io, time::Duration};
 
-use elbus_broker::{Broker, ListenError};
+use elbus_broker::{Address, Broker, ListenError};
 use elbus_client::default_address::{DefaultAddressError, create_default_address};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -68,21 +68,18 @@ pub(crate) fn run(args: &Args, broker: &Broker) -> Result<(), ServerError> {
 
 async fn serve(args: &Args, broker: &Broker) -> Result<(), ServerError> {
     let mut signals = Signals::new().map_err(ServerError::Runtime)?;
-    let addresses = match &args.bind[..] {
-        [] => vec![create_default_address()?],
-        given => given.to_vec(),
-    };
-    let _pid_file = args.pid_file.as_deref().map(PidFile::write).transpose()?;
-    let mut bound = Vec::new();
-    for address in &addresses {
-        match broker.listen_with(address, &args.socket_options()).await {
-            Ok(address) => bound.push(address),
-            Err(error) => {
-                broker.shutdown().await;
-                return Err(error.into());
-            }
-        }
+    let mut addresses = args.addresses();
+    if addresses.is_empty() {
+        addresses.push(create_default_address()?);
     }
+    let _pid_file = args.pid_file.as_deref().map(PidFile::write).transpose()?;
+    let bound = match listen(args, broker, &addresses).await {
+        Ok(bound) => bound,
+        Err(error) => {
+            broker.shutdown().await;
+            return Err(error.into());
+        }
+    };
     introduce(&bound, args);
     if args.in_background {
         daemon::say_up().map_err(ServerError::Background)?;
@@ -96,6 +93,18 @@ async fn serve(args: &Args, broker: &Broker) -> Result<(), ServerError> {
         }
         _ = signals.next() => Err(ServerError::EndedAtOnce),
     }
+}
+
+async fn listen(args: &Args, broker: &Broker, addresses: &[Address]) -> Result<Vec<Address>, ListenError> {
+    let options = args.socket_options();
+    let mut bound = Vec::new();
+    for address in addresses {
+        bound.push(broker.listen_with(address, &options).await?);
+    }
+    for path in args.fifos() {
+        broker.listen_fifo(path, &options).await?;
+    }
+    Ok(bound)
 }
 
 /// The signals that end the server.

@@ -7,6 +7,7 @@ mod support;
 mod addresses;
 mod arguments;
 mod daemon;
+mod fifo;
 mod introduction;
 mod log;
 mod pid_file;
