@@ -41,8 +41,6 @@ pub(super) struct Driver<'a> {
     held_back: bool,
     /// The inbox has no room, which was told to those who listen.
     lagging: bool,
-    /// Nothing is read because the inbox has no room.
-    reading_held: bool,
     /// When the client was closed, in ticks; and whether the broker knows.
     closing: Option<u32>,
     said_goodbye: bool,
@@ -63,7 +61,6 @@ impl<'a> Driver<'a> {
             stuck: None,
             held_back: false,
             lagging: false,
-            reading_held: false,
             closing: None,
             said_goodbye: false,
             shared,
@@ -144,8 +141,7 @@ impl<'a> Driver<'a> {
 
     /// Reads and hands out one chunk; ready with an error when the connection has ended.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Disconnect>> {
-        self.reading_held = !self.may_read();
-        if self.reading_held {
+        if !self.may_read() {
             return Poll::Pending;
         }
         ready!(self.socket.poll_readable(cx))?;
@@ -161,8 +157,10 @@ impl<'a> Driver<'a> {
     fn may_read(&mut self) -> bool {
         let level = self.shared.arrivals.level();
         let bytes = match level {
+            Level::Room if !self.lagging => return true,
             Level::Room => {
                 self.lagging = false;
+                self.shared.outbox.lock().reading_held = false;
                 return true;
             }
             Level::Full(bytes) | Level::Over(bytes) => bytes,
@@ -179,13 +177,13 @@ impl<'a> Driver<'a> {
             return true;
         }
         let mut outbox = self.shared.outbox.lock();
-        if outbox.pending.waiting() == 0 {
-            return false;
-        }
-        if matches!(level, Level::Full(_)) {
+        let waiting = outbox.pending.waiting() > 0;
+        outbox.reading_held = !waiting || matches!(level, Level::Over(_));
+        if !outbox.reading_held {
             return true;
         }
-        if outbox.phase != Phase::Restoring {
+        // Restoring goes on when the inbox has been emptied.
+        if waiting && outbox.phase != Phase::Restoring {
             let now = outbox.tick;
             outbox.pending.end_all(now, Verdict::InboxFull, &mut self.wakers);
             drop(outbox);
@@ -237,11 +235,11 @@ impl<'a> Driver<'a> {
             return Some(Disconnect::Closed);
         }
         let mut silent = false;
-        if !(self.reading_held && outbox.phase == Phase::Restoring) {
+        if !(outbox.reading_held && outbox.phase == Phase::Restoring) {
             let until = now.wrapping_sub(TICKS + 1);
             let ended = outbox.pending.end_all(until, Verdict::TimedOut, &mut self.wakers);
             let dead = over(outbox.progress) || outbox.phase == Phase::Restoring;
-            silent = ended > 0 && dead && !self.reading_held;
+            silent = ended > 0 && dead && !outbox.reading_held;
         }
         silent |= self.is_stuck(&mut outbox, over);
         if Instant::now() >= self.next_ping {

@@ -75,6 +75,8 @@ pub(super) struct Outbox {
     /// A flush is due although frames are held up.
     pub(super) urgent: bool,
     broken: Option<io::Error>,
+    /// The connection's task does not read because the inbox has no room, and nobody waits for an answer.
+    pub(super) reading_held: bool,
     pub(super) pending: Pending,
     /// Frames sent to restore the subscriptions and not answered yet.
     restoring: usize,
@@ -144,6 +146,7 @@ impl Outbox {
             blocked: false,
             urgent: false,
             broken: None,
+            reading_held: false,
             pending: Pending::new(in_flight),
             restoring: 0,
             filters: Filters::default(),
@@ -361,6 +364,7 @@ impl Outbox {
         self.connection += 1;
         self.socket = None;
         self.broken = None;
+        self.reading_held = false;
         self.writing = false;
         self.blocked = false;
         self.urgent = false;

@@ -194,9 +194,12 @@ impl Reader {
 fn pack(bytes: &[u8]) -> Result<(usize, bool), DeliveryError> {
     let (mut len, mut frames) = (0, false);
     while let Some(front) = delivery::front(&bytes[len..]) {
-        let (one, is_frame) = match front? {
-            Front::Bare => (HEADER_LEN, false),
-            Front::Frame(one) => (usize::try_from(one).unwrap_or(usize::MAX), true),
+        let (one, is_frame) = match front {
+            // What is whole in front of it comes first.
+            Err(_) if len > 0 => break,
+            Err(error) => return Err(error),
+            Ok(Front::Bare) => (HEADER_LEN, false),
+            Ok(Front::Frame(one)) => (usize::try_from(one).unwrap_or(usize::MAX), true),
         };
         let fits = len == 0 || one <= PACK.saturating_sub(len);
         if !fits || one > bytes.len() - len {

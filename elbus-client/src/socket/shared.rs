@@ -92,11 +92,18 @@ impl Shared {
     /// task gets its turn.
     fn see_to(&self, mut outbox: MutexGuard<'_, Outbox>, appended: &Appended) -> Submitted {
         let batch = if appended.is_due { outbox.take() } else { None };
+        // Who reads only for those who wait for answers has to know that somebody does.
+        let must_read = outbox.reading_held && appended.id.is_some();
+        let driver = if batch.is_none() || must_read {
+            outbox.take_driver()
+        } else {
+            None
+        };
+        drop(outbox);
         if let Some(batch) = batch {
-            drop(outbox);
             batch.flush(&self.outbox);
-        } else if let Some(driver) = outbox.take_driver() {
-            drop(outbox);
+        }
+        if let Some(driver) = driver {
             driver.wake();
         }
         Submitted::Taken {
@@ -106,8 +113,13 @@ impl Shared {
     }
 
     pub(super) fn poll_verdict(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let verdict = self.outbox.lock().pending.take(OperationId(ticket.0), cx.waker());
-        verdict.map_or(Poll::Pending, |verdict| Poll::Ready(self.result(verdict)))
+        let mut outbox = self.outbox.lock();
+        let Some(verdict) = outbox.pending.take(OperationId(ticket.0), cx.waker()) else {
+            return Poll::Pending;
+        };
+        outbox.pass_turn();
+        drop(outbox);
+        Poll::Ready(self.result(verdict))
     }
 
     fn result(&self, verdict: Verdict) -> Result<(), Error> {
