@@ -37,6 +37,8 @@ pub(super) struct Driver<'a> {
     hold: Option<Pin<Box<Sleep>>>,
     /// The tick since which the socket is full and takes nothing.
     stuck: Option<u32>,
+    /// A full socket is tried whatever is reported: a UNIX socket takes bytes long before it is reported writable.
+    probing: bool,
     /// That was told to those who listen.
     held_back: bool,
     /// The inbox has no room, which was told to those who listen.
@@ -59,6 +61,7 @@ impl<'a> Driver<'a> {
             next_ping: now + shared.options.ping_interval,
             hold: None,
             stuck: None,
+            probing: false,
             held_back: false,
             lagging: false,
             closing: None,
@@ -100,7 +103,8 @@ impl<'a> Driver<'a> {
             drop(outbox);
             if let Some(batch) = batch {
                 self.hold = None;
-                batch.flush_when_ready(&self.shared.outbox);
+                let probing = std::mem::take(&mut self.probing);
+                batch.flush_as_driver(&self.shared.outbox, probing);
             }
             let standing = self.shared.outbox.lock().standing();
             match standing {
@@ -254,11 +258,10 @@ impl<'a> Driver<'a> {
         silent.then_some(Disconnect::Silent { limit })
     }
 
-    /// Whether the broker has taken nothing for the time-out although the socket is full.
+    /// Whether the broker has taken nothing for the time-out although the socket is full, and said nothing either.
     fn is_stuck(&mut self, outbox: &mut Outbox, over: impl Fn(u32) -> bool) -> bool {
         let now = outbox.tick;
-        let moved = outbox.progress == now.wrapping_sub(1);
-        if !outbox.blocked || moved {
+        if !outbox.blocked || outbox.taken_at == now.wrapping_sub(1) {
             self.stuck = None;
             if std::mem::take(&mut self.held_back) {
                 self.shared.tell(&Event::Released);
@@ -272,8 +275,8 @@ impl<'a> Driver<'a> {
             tracing::debug!(waiting = outbox.queued(), "the broker takes nothing");
             self.shared.tell(&Event::HeldBack);
         }
-        // It is worth a try, whatever is reported: a UNIX socket takes bytes long before it is reported writable.
         outbox.blocked = false;
-        over(since)
+        self.probing = true;
+        over(since) && over(outbox.progress)
     }
 }

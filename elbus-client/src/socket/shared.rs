@@ -5,7 +5,7 @@ use std::{
         atomic::{AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use elbus_proto::Qos;
@@ -259,25 +259,31 @@ async fn wait_and_append(shared: Arc<Shared>, request: WaitingRequest) -> Submit
         place: None,
     };
     let turn = std::future::poll_fn(|cx| shared.poll_turn(&request, &mut waiting.place, cx.waker()));
-    let limit = shared.options.wait_while_disconnected;
+    let Some(limit) = shared.options.wait_while_disconnected else {
+        return turn.await;
+    };
     tokio::select! {
         biased;
         submitted = turn => submitted,
-        limit = disconnected_for(&shared, limit) => Submitted::Done(Err(Error::StillNotConnected { limit })),
+        () = disconnected_for(&shared, limit) => Submitted::Done(Err(Error::StillNotConnected { limit })),
     }
 }
 
-/// Ready when there is still no connection after this time.
-async fn disconnected_for(shared: &Shared, limit: Option<Duration>) -> Duration {
-    match limit {
-        Some(limit) => {
-            tokio::time::sleep(limit).await;
-            let admission = shared.outbox.lock().admit(None);
-            if admission == Admission::NotConnected {
-                return limit;
+/// Ready when there has been no connection for so long, counted from now at the earliest.
+async fn disconnected_for(shared: &Shared, limit: Duration) {
+    let started = Instant::now();
+    loop {
+        let since = {
+            let outbox = shared.outbox.lock();
+            match outbox.admit(None) {
+                Admission::NotConnected => outbox.disconnected_at.max(started),
+                _ => Instant::now(),
             }
-            std::future::pending().await
+        };
+        let due = since + limit;
+        if Instant::now() >= due {
+            return;
         }
-        None => std::future::pending().await,
+        tokio::time::sleep_until(due.into()).await;
     }
 }
