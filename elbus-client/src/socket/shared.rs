@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     Address, Error, Options,
-    event::{Event, Listeners},
-    link::{Operation, Submitted, Ticket},
+    event::Event,
+    link::{Listeners, Operation, Submitted, Ticket},
 };
 
 /// What a client, its inbox and its connection's task share.
