@@ -111,8 +111,9 @@ impl Client {
         })
     }
 
-    /// Subscribes to every filter: `+` is any one level, a final `#` one or more. Of several filters the valid ones
-    /// take effect and the first error is the result.
+    /// Subscribes to every filter: `+` is any one level, a final `#` one or more. Of several filters those
+    /// that the broker grants take effect, and its first refusal is the result. A client on a socket checks all of
+    /// them first: if one is malformed, nothing is sent.
     pub fn subscribe<'a>(&'a self, filters: &'a [&'a str]) -> Sending<'a> {
         self.operation(Operation::Subscribe(filters))
     }
