@@ -181,7 +181,8 @@ impl Client {
     }
 
     /// Registers a secondary of this client: a connection of its own, named after this one with `%%` and a number
-    /// behind, with the same rights. It leaves the bus when its primary does, and comes back after it.
+    /// behind, with the same rights. It leaves the bus when its primary does, and comes back after it. While the
+    /// primary is disconnected, this waits until it is back.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

@@ -37,7 +37,8 @@ pub(super) struct Reader {
     /// A frame too large for it, as it arrives, and the length of the whole.
     large: Option<(Vec<u8>, usize)>,
     largest: usize,
-    names: Names,
+    senders: Names,
+    topics: Names,
     /// What the last chunk held.
     pub(super) frames: VecDeque<Frame>,
     /// Bytes they take in the inbox.
@@ -52,7 +53,8 @@ impl Reader {
             kept: 0,
             large: None,
             largest: frame_limit + ADDRESS + HEADER_LEN,
-            names: Names::default(),
+            senders: Names::default(),
+            topics: Names::default(),
             frames: VecDeque::new(),
             frame_bytes: 0,
             answers: Vec::new(),
@@ -200,9 +202,9 @@ impl Reader {
         topic: &[u8],
         payload: Bytes,
     ) -> Result<(), Disconnect> {
-        let sender = self.names.shared(sender).ok_or(Disconnect::NotUtf8)?;
+        let sender = self.senders.shared(sender).ok_or(Disconnect::NotUtf8)?;
         let topic = match kind {
-            Kind::Publication => Some(self.names.shared(topic).ok_or(Disconnect::NotUtf8)?),
+            Kind::Publication => Some(self.topics.shared(topic).ok_or(Disconnect::NotUtf8)?),
             Kind::Message | Kind::Broadcast => None,
         };
         let frame = Frame::new(kind, realtime, sender, topic, payload);

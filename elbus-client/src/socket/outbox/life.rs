@@ -19,6 +19,10 @@ impl Outbox {
         self.connection += 1;
         self.socket = Some(socket);
         self.progress = self.tick;
+        if self.phase != Phase::Disconnected {
+            // It was closed in the meantime.
+            return;
+        }
         for (op, body) in self.filters.bodies() {
             let id = self.pending.insert(self.tick, true);
             let header = request::RequestHeader::new(id.0, op, Qos::Processed, body.len() as u32);
@@ -135,5 +139,24 @@ impl Outbox {
         }
         self.watchers.push(cx.waker().clone());
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_was_closed_while_it_connected_stays_closed() {
+        let mut outbox = Outbox::new(1000, 10, 10, false);
+        outbox.filters.note(elbus_proto::Op::Subscribe, &["a"]);
+        outbox.seal();
+        let (near, _far) = UnixStream::pair().unwrap();
+        outbox.connected(Arc::new(Socket::Unix(near)));
+        assert!(!outbox.restored());
+        assert_eq!(outbox.phase, Phase::Closing);
+        assert!(outbox.is_drained());
     }
 }
