@@ -144,10 +144,10 @@ impl Client {
         self.operation(Operation::Unexclude(filters))
     }
 
-    /// Shows the broker that the connection is alive. Our broker answers it unless the QoS is
-    /// [`Qos::No`](crate::Qos::No); published brokers do not, so that with them an acknowledged ping times out.
+    /// Shows the broker that the connection is alive; not acknowledged unless [`Sending::qos`] says so. Published
+    /// brokers disconnect whoever sends them a ping that is acknowledged or real-time (elbus 0.2.21, busrt 0.5.6).
     pub fn ping(&self) -> Sending<'_> {
-        self.operation(Operation::Ping)
+        self.operation(Operation::Ping).qos(elbus_proto::Qos::No)
     }
 
     /// Waits until everything that was sent before has been handed to the operating system.

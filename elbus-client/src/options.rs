@@ -64,7 +64,7 @@ impl Options {
             in_flight_limit: 65_536,
             filter_limit: 65_536,
             buf_ttl: Duration::ZERO,
-            ping_interval: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(1),
             names: NameLimits::default(),
             topics: TopicLimits::default(),
         }
@@ -177,7 +177,9 @@ impl Options {
         self
     }
 
-    /// How often the broker is pinged, so that a connection that no longer leads anywhere is noticed. Default: 5 s.
+    /// How often the broker is pinged at least, so that a connection that no longer leads anywhere is noticed. The broker
+    /// of busrt 0.5.6 disconnects clients that are silent for 1.25 times its own time-out, which is 1 s when embedded.
+    /// Default: 1 s.
     #[must_use]
     pub const fn ping_interval(mut self, interval: Duration) -> Self {
         self.ping_interval = interval;

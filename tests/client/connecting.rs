@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use elbus_broker::{Broker, Config};
-use elbus_client::{Address, Client, ConnectError, Options};
+use elbus_client::{Address, Client, ConnectError, Options, Qos};
 use elbus_proto::{Code, greeting::GreetingError};
 use elbus_testkit::{TestBroker, Transport};
 use tokio::{io::AsyncWriteExt, net::TcpListener};
@@ -191,7 +191,7 @@ fn the_same_calls_work_on_a_client_in_the_brokers_process() {
         let broker = Broker::new(Config::default()).unwrap();
         let (panel, mut inbox) = broker.client("panel").unwrap();
         let (second, _inbox) = panel.secondary().await.unwrap();
-        assert_eq!(panel.ping().await, Ok(()));
+        assert_eq!(panel.ping().qos(Qos::Processed).await, Ok(()));
         assert_eq!(second.send("panel", "x").confirm().await.unwrap().await, Ok(()));
         assert_eq!(panel.flush().await, Ok(()));
         assert_eq!(inbox.recv().await.unwrap().primary_sender(), "panel");

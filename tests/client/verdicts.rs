@@ -44,7 +44,7 @@ fn publications_reach_those_who_subscribed_until_they_unsubscribe() {
         assert_eq!((frame.kind(), frame.is_realtime()), (Kind::Broadcast, true));
         panel.unsubscribe(&["temperature/#"]).await.unwrap();
         sensor.publish("temperature/hall", "21.6").await.unwrap();
-        panel.ping().await.unwrap();
+        panel.ping().qos(Qos::Processed).await.unwrap();
         assert_eq!(inbox.try_recv(), None);
     });
 }

@@ -360,7 +360,11 @@ impl Party for ByLibrary<'_> {
 
     fn arrived(&mut self) -> Option<Received> {
         // What was placed before stands in front of the answer.
-        assert_eq!(self.test.block_on(async { self.client.ping().await }), Ok(()));
+        assert_eq!(
+            self.test
+                .block_on(async { self.client.ping().qos(Qos::Processed).await }),
+            Ok(())
+        );
         self.inbox.try_recv().map(as_received)
     }
 

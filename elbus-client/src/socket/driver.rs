@@ -246,7 +246,8 @@ impl<'a> Driver<'a> {
             silent = ended > 0 && dead && !outbox.reading_held;
         }
         silent |= self.is_stuck(&mut outbox, over);
-        if Instant::now() >= self.next_ping {
+        // The next tick would be too late.
+        if Instant::now() + self.tick > self.next_ping {
             self.next_ping = Instant::now() + self.shared.options.ping_interval;
             if outbox.queued() == 0 && outbox.phase == Phase::Connected {
                 outbox.ping();

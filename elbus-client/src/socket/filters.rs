@@ -6,11 +6,13 @@ use elbus_proto::Op;
 /// Bytes of filters in one frame; one filter may be longer.
 const CHUNK: usize = 32 * 1024;
 
-/// A filter that was asked for in a frame of its own: if it is refused, it is not asked for again.
+/// Filters that one frame asked for, and that were not there before.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Asked {
     op: Op,
-    filter: String,
+    filters: Vec<String>,
+    /// Whether there were no others in the frame.
+    all: bool,
 }
 
 /// Filters in the order in which they were asked for: a broker with a quota then grants the same ones again.
@@ -37,10 +39,9 @@ impl Filters {
         held + new.count() <= limit
     }
 
-    /// Notes what an operation asks for; answers what to [forget](Self::forget) if it is refused. Of several filters
-    /// in one frame nobody knows which one a refusal means: they are all asked for again.
+    /// Notes what an operation asks for; answers what may have to be forgotten.
     pub(super) fn note(&mut self, op: Op, filters: &[&str]) -> Option<Box<Asked>> {
-        let mut added = None;
+        let mut added = Vec::new();
         for filter in filters {
             let set = match op {
                 Op::Subscribe | Op::Unsubscribe => &mut self.subscribed,
@@ -52,19 +53,43 @@ impl Filters {
             } else if let Entry::Vacant(vacant) = set.entry((*filter).to_owned()) {
                 vacant.insert(self.asked);
                 self.asked += 1;
-                added = Some(*filter);
+                added.push((*filter).to_owned());
             }
         }
-        let filter = added.filter(|_| filters.len() == 1)?.to_owned();
-        Some(Box::new(Asked { op, filter }))
+        let all = added.len() == filters.len();
+        (!added.is_empty()).then(|| {
+            Box::new(Asked {
+                op,
+                filters: added,
+                all,
+            })
+        })
     }
 
-    /// The broker refused it.
-    pub(super) fn forget(&mut self, asked: &Asked) {
-        match asked.op {
-            Op::Subscribe => self.subscribed.remove(&asked.filter),
-            _ => self.excluded.remove(&asked.filter),
+    /// The broker refused: a single filter is not asked for again. Of several in one frame nobody knows which one is
+    /// meant, so they are.
+    pub(super) fn refused(&mut self, asked: &Asked) {
+        if asked.all && asked.filters.len() == 1 {
+            self.forget(asked);
+        }
+    }
+
+    /// The connection was lost before the broker answered. An older one closes it because it cannot exclude, and would do
+    /// so for ever if it were asked again; that it cannot subscribe is not the reason.
+    pub(super) fn unanswered(&mut self, asked: &Asked) {
+        if asked.op == Op::Exclude {
+            self.forget(asked);
+        }
+    }
+
+    fn forget(&mut self, asked: &Asked) {
+        let set = match asked.op {
+            Op::Subscribe => &mut self.subscribed,
+            _ => &mut self.excluded,
         };
+        for filter in &asked.filters {
+            set.remove(filter);
+        }
     }
 
     /// The bodies of the frames that ask for everything again: exclusions first, so that nothing slips through.
@@ -136,7 +161,17 @@ mod tests {
         let mut filters = Filters::default();
         let asked = filters.note(Op::Subscribe, &["a"]).unwrap();
         assert_eq!(filters.note(Op::Subscribe, &["a"]), None);
-        filters.forget(&asked);
+        filters.refused(&asked);
         assert_eq!(filters.bodies(), []);
+    }
+
+    #[test]
+    fn an_exclusion_that_was_never_answered_is_forgotten_and_a_subscription_is_not() {
+        let mut filters = Filters::default();
+        for op in [Op::Exclude, Op::Subscribe] {
+            let asked = filters.note(op, &["a", "b"]).unwrap();
+            filters.unanswered(&asked);
+        }
+        assert_eq!(filters.bodies(), [(Op::Subscribe, "a\0b".to_owned())]);
     }
 }

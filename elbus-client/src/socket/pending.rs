@@ -66,7 +66,7 @@ struct Slot {
     /// When it was sent, in ticks.
     since: u32,
     state: State,
-    /// The filter to forget if it is refused.
+    /// The filters to forget, perhaps, if this is refused or never answered.
     asked: Option<Box<Asked>>,
 }
 
@@ -212,6 +212,15 @@ impl Pending {
             }
             self.release(id);
         }
+    }
+
+    /// Takes out what operations that wait asked for.
+    pub(super) fn take_asked(&mut self, asked: &mut Vec<Asked>) {
+        let waiting = self
+            .slots
+            .iter_mut()
+            .filter(|slot| matches!(slot.state, State::Waiting(_)));
+        asked.extend(waiting.filter_map(|slot| slot.asked.take()).map(|asked| *asked));
     }
 
     /// Ends every operation that waits and was sent at the tick `until` or before; answers how many.

@@ -62,6 +62,11 @@ impl Outbox {
             self.phase = Phase::Disconnected;
             self.disconnected_at = Instant::now();
         }
+        let mut unanswered = Vec::new();
+        self.pending.take_asked(&mut unanswered);
+        for asked in unanswered {
+            self.filters.unanswered(&asked);
+        }
         self.pending.end_all(self.tick, Verdict::ConnectionLost, wakers);
         wake_all(&mut self.watchers);
         self.line.wake_all();

@@ -262,7 +262,7 @@ impl Outbox {
             }
         }
         for asked in refused {
-            self.filters.forget(&asked);
+            self.filters.refused(&asked);
         }
     }
 }
