@@ -193,8 +193,9 @@ impl Shared {
 
     /// There will be no other connection.
     pub(super) fn end(&self) {
-        self.arrivals.close();
+        // Whoever sees the inbox end finds the client closed.
         self.outbox.lock().close();
+        self.arrivals.close();
         self.listeners.end();
     }
 
