@@ -277,3 +277,44 @@ impl Wire for Waited<'_> {
         self.0.try_write(parts)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tcp(host: &str, port: u16) -> Origin {
+        let host = host.parse().unwrap();
+        Origin::Tcp { host, port }
+    }
+
+    #[test]
+    fn clients_of_one_process_user_or_host_are_the_same_peer() {
+        for (a, b) in [
+            (Origin::Process, Origin::Process),
+            (Origin::Unix { uid: 1000 }, Origin::Unix { uid: 1000 }),
+            (tcp("192.0.2.1", 40_000), tcp("192.0.2.1", 40_000)),
+            // Each of a host's connections has a port of its own.
+            (tcp("192.0.2.1", 40_000), tcp("192.0.2.1", 40_001)),
+            (tcp("2001:db8::1", 40_000), tcp("2001:db8::1", 40_001)),
+        ] {
+            assert!(a.is_same_peer(b) && b.is_same_peer(a), "{a} and {b}");
+        }
+    }
+
+    #[test]
+    fn clients_of_different_users_hosts_or_kinds_of_connection_are_not_the_same_peer() {
+        for (a, b) in [
+            (Origin::Unix { uid: 1000 }, Origin::Unix { uid: 1001 }),
+            // Not even root is another user.
+            (Origin::Unix { uid: 0 }, Origin::Unix { uid: 1000 }),
+            (tcp("192.0.2.1", 40_000), tcp("192.0.2.2", 40_000)),
+            (tcp("2001:db8::1", 40_000), tcp("2001:db8::2", 40_000)),
+            (tcp("127.0.0.1", 40_000), tcp("::1", 40_000)),
+            (Origin::Process, Origin::Unix { uid: 0 }),
+            (Origin::Process, tcp("127.0.0.1", 40_000)),
+            (Origin::Unix { uid: 0 }, tcp("127.0.0.1", 40_000)),
+        ] {
+            assert!(!a.is_same_peer(b) && !b.is_same_peer(a), "{a} and {b}");
+        }
+    }
+}

@@ -111,8 +111,9 @@ impl Client {
         })
     }
 
-    /// Subscribes to every filter: `+` is any one level, a final `#` one or more. Of several filters the valid ones
-    /// take effect and the first error is the result.
+    /// Subscribes to every filter: `+` is any one level, a final `#` one or more. Of several filters those
+    /// that the broker grants take effect, and its first refusal is the result. A client on a socket checks all of
+    /// them first: if one is malformed, nothing is sent.
     pub fn subscribe<'a>(&'a self, filters: &'a [&'a str]) -> Sending<'a> {
         self.operation(Operation::Subscribe(filters))
     }
@@ -180,7 +181,8 @@ impl Client {
     }
 
     /// Registers a secondary of this client: a connection of its own, named after this one with `%%` and a number
-    /// behind, with the same rights. It leaves the bus when its primary does, and comes back after it.
+    /// behind, with the same rights. It leaves the bus when its primary does, and comes back after it. While the
+    /// primary is disconnected, this waits until it is back.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

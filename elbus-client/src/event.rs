@@ -143,12 +143,14 @@ impl Stream for Events {
     }
 }
 
-/// Everyone who listens to one client's events.
+/// Everyone who listens to one client's events, for those who write a link.
 #[derive(Debug, Default)]
-pub(crate) struct Listeners(Mutex<Vec<Weak<Mutex<Queue>>>>);
+pub struct Listeners(Mutex<Vec<Weak<Mutex<Queue>>>>);
 
 impl Listeners {
-    pub(crate) fn listen(&self) -> Events {
+    /// The events from now on.
+    #[must_use]
+    pub fn listen(&self) -> Events {
         let queue = Arc::new(Mutex::new(Queue::default()));
         let mut listeners = self.0.lock();
         listeners.retain(|listener| listener.strong_count() > 0);
@@ -156,7 +158,8 @@ impl Listeners {
         Events(queue)
     }
 
-    pub(crate) fn tell(&self, event: &Event) {
+    /// Tells everyone.
+    pub fn tell(&self, event: &Event) {
         self.each(|queue| {
             if queue.events.len() == CAPACITY {
                 queue.events.pop_front();
@@ -166,7 +169,8 @@ impl Listeners {
         });
     }
 
-    pub(crate) fn end(&self) {
+    /// Ends every stream, after what it holds.
+    pub fn end(&self) {
         self.each(|queue| queue.ended = true);
     }
 

@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use elbus_proto::Qos;
 
+pub use crate::event::Listeners;
 use crate::{Client, ConnectError, Error, Events, Frame, Inbox};
 
 /// A way to reach a broker.

@@ -1,8 +1,12 @@
 //! The command line.
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use clap::Parser;
-use elbus_broker::{Address, Config, ConfigError, SocketOptions};
+use elbus_broker::{Address, AddressError, Config, ConfigError, SocketOptions};
 
 /// Runs the elbus message bus.
 ///
@@ -11,9 +15,10 @@ use elbus_broker::{Address, Config, ConfigError, SocketOptions};
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// Where to listen; may be given several times: /path, name.sock, unix:///path, host:port, tcp://host:port.
+    /// Where to listen; may be given several times: /path, name.sock, unix:///path, host:port, tcp://host:port,
+    /// and fifo:/path for a command FIFO beside them (Linux).
     #[arg(short = 'B', long, value_name = "ADDRESS")]
-    pub(crate) bind: Vec<Address>,
+    bind: Vec<Bind>,
 
     /// Write the process id to this file; it is removed at the end.
     #[arg(short = 'P', long, value_name = "PATH")]
@@ -28,82 +33,88 @@ pub(crate) struct Args {
     pub(crate) in_background: bool,
 
     /// Worker threads [default: the number of cores].
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(short, long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<u16>,
 
     /// Seconds for a greeting, an unfinished frame, and the drain of a connection.
     #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    #[arg(allow_negative_numbers = true)] // for an error that says what is expected
     timeout: Duration,
 
     /// Seconds that a receiver may take nothing, its outbox full, before it is disconnected.
     #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds)]
+    #[arg(allow_negative_numbers = true)] // for an error that says what is expected
     stall_timeout: Duration,
 
+    /// Longest line of a command FIFO in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = whole::<usize>)]
+    fifo_line: usize,
+
     /// Bytes read from a socket at once; one such buffer a worker.
-    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = whole::<usize>)]
     buf_size: usize,
 
     /// Microseconds that frames which are not real-time may be held up to gather more.
-    #[arg(long, value_name = "MICROSECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 0, value_parser = whole::<u64>)]
     buf_ttl: u64,
 
     /// Frames that wait for a client in this process before its senders are held back.
-    #[arg(long, value_name = "FRAMES", default_value_t = 8_192)]
+    #[arg(long, value_name = "FRAMES", default_value_t = 8_192, value_parser = whole::<usize>)]
     queue_size: usize,
 
     /// Bytes that wait for a connection before its senders are held back.
-    #[arg(long, value_name = "BYTES", default_value_t = 8 * 1024 * 1024)]
+    #[arg(long, value_name = "BYTES", default_value_t = 8 * 1024 * 1024, value_parser = whole::<usize>)]
     high_water: usize,
 
     /// Largest body of a frame in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * 1024)]
+    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * 1024, value_parser = whole::<usize>)]
     frame_limit: usize,
 
     /// Longest client name in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 255)]
+    #[arg(long, value_name = "BYTES", default_value_t = 255, value_parser = whole::<usize>)]
     name_length: usize,
 
     /// Most parts of a client name.
-    #[arg(long, value_name = "PARTS", default_value_t = 16)]
+    #[arg(long, value_name = "PARTS", default_value_t = 16, value_parser = whole::<usize>)]
     name_parts: usize,
 
     /// Longest topic in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 1_024)]
+    #[arg(long, value_name = "BYTES", default_value_t = 1_024, value_parser = whole::<usize>)]
     topic_length: usize,
 
     /// Most levels of a topic.
-    #[arg(long, value_name = "LEVELS", default_value_t = 32)]
+    #[arg(long, value_name = "LEVELS", default_value_t = 32, value_parser = whole::<usize>)]
     topic_levels: usize,
 
     /// Filters that one client may subscribe to and exclude.
-    #[arg(long, value_name = "FILTERS", default_value_t = 65_536)]
+    #[arg(long, value_name = "FILTERS", default_value_t = 65_536, value_parser = whole::<usize>)]
     subscriptions: usize,
 
     /// Clients on the bus.
-    #[arg(long, value_name = "CLIENTS", default_value_t = 65_536)]
+    #[arg(long, value_name = "CLIENTS", default_value_t = 65_536, value_parser = whole::<usize>)]
     clients: usize,
 
     /// Connections that have not finished their greeting.
-    #[arg(long, value_name = "CONNECTIONS", default_value_t = 1_024)]
+    #[arg(long, value_name = "CONNECTIONS", default_value_t = 1_024, value_parser = whole::<usize>)]
     greetings: usize,
 
     /// Topics and masks whose receivers a connection remembers.
-    #[arg(long, value_name = "ROUTES", default_value_t = 1_024)]
+    #[arg(long, value_name = "ROUTES", default_value_t = 1_024, value_parser = whole::<usize>)]
     cached_routes: usize,
 
     /// Let a connection take a registered name over from the connection that has it.
     #[arg(long)]
     force_register: bool,
 
-    /// Permission bits of a UNIX socket, in octal.
+    /// Permission bits of UNIX sockets and FIFOs, in octal.
     #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode)]
     socket_mode: u32,
 
-    /// Owner of a UNIX socket: a user's name or number [default: whoever runs the server].
+    /// Owner of UNIX sockets and FIFOs: a user's name or number [default: whoever runs the server].
     #[arg(long, value_name = "USER", value_parser = user)]
     socket_owner: Option<u32>,
 
-    /// Group of a UNIX socket: a group's name or number.
+    /// Group of UNIX sockets and FIFOs: a group's name or number.
     #[arg(long, value_name = "GROUP", value_parser = group)]
     socket_group: Option<u32>,
 
@@ -122,10 +133,45 @@ Examples:
   elbus-server -B /run/bus.sock -B 0.0.0.0:7777  a UNIX socket and TCP
   elbus-server -D -P /run/elbus.pid              in the background
 
-Ctrl-C or SIGTERM: what has arrived is delivered, then the server ends with exit code 0. A second signal ends it at
-once. Exit code 1: it could not run, 2: wrong arguments.";
+Ctrl-C or SIGTERM: what has arrived is delivered, then the server ends with exit code 0. A second signal \
+ends it at once. Exit code 1: it could not run, 2: wrong arguments.";
+
+/// Something to listen at.
+#[derive(Clone, Debug)]
+enum Bind {
+    Address(Address),
+    Fifo(PathBuf),
+}
+
+impl FromStr for Bind {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        match text.strip_prefix("fifo:") {
+            Some(path) if !path.is_empty() => Ok(Self::Fifo(path.into())),
+            _ => text.parse().map(Self::Address),
+        }
+    }
+}
 
 impl Args {
+    /// The addresses to listen at; empty for the default address.
+    pub(crate) fn addresses(&self) -> Vec<Address> {
+        let addresses = self.bind.iter().filter_map(|bind| match bind {
+            Bind::Address(address) => Some(address.clone()),
+            Bind::Fifo(_) => None,
+        });
+        addresses.collect()
+    }
+
+    /// The command FIFOs to read.
+    pub(crate) fn fifos(&self) -> impl Iterator<Item = &Path> {
+        self.bind.iter().filter_map(|bind| match bind {
+            Bind::Address(_) => None,
+            Bind::Fifo(path) => Some(path.as_path()),
+        })
+    }
+
     /// The broker's configuration.
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::default();
@@ -142,13 +188,14 @@ impl Args {
         config.greetings = self.greetings;
         config.queue_size = self.queue_size;
         config.cached_routes = self.cached_routes;
+        config.fifo_line = self.fifo_line;
         config.read_size = self.buf_size;
         config.buf_ttl = Duration::from_micros(self.buf_ttl);
         config.force_register = self.force_register;
         config
     }
 
-    /// How the files of UNIX sockets are made.
+    /// How the files of UNIX sockets and FIFOs are made.
     pub(crate) fn socket_options(&self) -> SocketOptions {
         let mut options = SocketOptions::default();
         options.mode = self.socket_mode;
@@ -156,26 +203,45 @@ impl Args {
         options.group = self.socket_group;
         options
     }
-}
 
-/// Says what is wrong with a value in the words of the command line.
-pub(crate) fn explain(error: &ConfigError) -> String {
-    let flag = match error.field {
-        "read_size" => "buf-size".to_owned(),
-        "names.bytes" => "name-length".to_owned(),
-        "names.parts" => "name-parts".to_owned(),
-        "topics.bytes" => "topic-length".to_owned(),
-        "topics.levels" => "topic-levels".to_owned(),
-        field => field.replace('_', "-"),
-    };
-    format!("--{flag} must be {}, not {}", error.expected, error.value)
+    /// Says what is wrong with a value in the words and units of the command line.
+    pub(crate) fn explain(&self, error: &ConfigError) -> String {
+        let flag = match error.field {
+            "read_size" => "buf-size".to_owned(),
+            "names.bytes" => "name-length".to_owned(),
+            "names.parts" => "name-parts".to_owned(),
+            "topics.bytes" => "topic-length".to_owned(),
+            "topics.levels" => "topic-levels".to_owned(),
+            field => field.replace('_', "-"),
+        };
+        let value = match error.field {
+            "timeout" => format!("{} seconds", self.timeout.as_secs_f64()),
+            "stall_timeout" => format!("{} seconds", self.stall_timeout.as_secs_f64()),
+            "buf_ttl" => format!("{} microseconds", self.buf_ttl),
+            _ => error.value.clone(),
+        };
+        format!("--{flag} must be {}, not {value}", error.expected)
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "expected a number of seconds, such as 5 or 0.5".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    let seconds = text.parse().ok().map(Duration::try_from_secs_f64);
+    match seconds {
+        Some(Ok(seconds)) => Ok(seconds),
+        _ => Err("expected a number of seconds, such as 5 or 0.5".to_owned()),
+    }
+}
+
+fn whole<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse()
+        .map_err(|_| "expected a whole number in plain digits, such as 65536".to_owned())
+}
+
+fn workers(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(workers @ 1..=1024) => Ok(workers),
+        _ => Err("expected a number from 1 to 1024".to_owned()),
+    }
 }
 
 fn mode(text: &str) -> Result<u32, String> {

@@ -1,8 +1,10 @@
 //! The elbus message bus as a server: flags in, a broker, logs and signals.
 mod args;
 mod daemon;
+mod introduction;
 mod limits;
 mod log;
+mod overlap;
 mod pid_file;
 mod serve;
 
@@ -18,11 +20,10 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    // A value out of range is a wrong argument like any other, and is refused before anything is started.
-    let broker = match Broker::new(args.config()) {
+    let broker = match checked(&args) {
         Ok(broker) => broker,
-        Err(error) => {
-            eprintln!("elbus-server: {}", args::explain(&error));
+        Err(reason) => {
+            eprintln!("elbus-server: {reason}");
             return ExitCode::from(2);
         }
     };
@@ -38,4 +39,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What arguments cannot say one by one is a wrong argument like any other, and refused before anything is started.
+fn checked(args: &Args) -> Result<Broker, String> {
+    overlap::check(&args.addresses()).map_err(|overlap| overlap.to_string())?;
+    Broker::new(args.config()).map_err(|error| args.explain(&error))
 }

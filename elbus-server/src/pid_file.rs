@@ -35,16 +35,15 @@ impl PidFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
             Ok(text) => {
-                let Ok(pid) = text.trim().parse() else {
+                let Some(pid) = pid_of(&text) else {
                     return Err(PidFileError::NotAPid {
                         path: path.to_owned(),
                     });
                 };
-                let is_own = pid == std::process::id().cast_signed();
-                if !is_own && Pid::from_raw(pid).is_some_and(is_alive) {
+                if pid != rustix::process::getpid() && is_alive(pid) {
                     return Err(PidFileError::Running {
                         path: path.to_owned(),
-                        pid,
+                        pid: pid.as_raw_nonzero().get(),
                     });
                 }
                 fs::remove_file(path).map_err(failed)?;
@@ -60,9 +59,25 @@ impl PidFile {
     }
 }
 
+/// The process that a file names.
+fn pid_of(text: &str) -> Option<Pid> {
+    let pid = text.trim().parse().ok().filter(|&pid| pid > 0)?;
+    Pid::from_raw(pid)
+}
+
 /// Whether a process runs, be it somebody else's.
 fn is_alive(pid: Pid) -> bool {
-    test_kill_process(pid) != Err(Errno::SRCH)
+    test_kill_process(pid) != Err(Errno::SRCH) && !is_zombie(pid)
+}
+
+/// Whether a process has ended and only waits to be collected, for ever in containers where nobody does that.
+/// Elsewhere than on Linux there is no such file, and every process that can be named counts as running.
+fn is_zombie(pid: Pid) -> bool {
+    // The state stands behind the program's name, which is in parentheses and may hold anything.
+    fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).is_ok_and(|stat| {
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| rest.starts_with('Z'))
+    })
 }
 
 impl Drop for PidFile {

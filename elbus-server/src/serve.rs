@@ -1,8 +1,5 @@
 //! Running the broker until a signal ends it.
-use std::{
-    io::{self, Write},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use elbus_broker::{Address, Broker, ListenError};
 use elbus_client::default_address::{DefaultAddressError, create_default_address};
@@ -10,7 +7,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     args::Args,
-    daemon, limits, log,
+    daemon,
+    introduction::introduce,
+    limits, log,
     pid_file::{PidFile, PidFileError},
 };
 
@@ -22,7 +21,7 @@ const GIVING_UP: Duration = Duration::from_secs(1);
 pub(crate) enum ServerError {
     #[error(transparent)]
     Listen(#[from] ListenError),
-    #[error(transparent)]
+    #[error("{0}; {remedy}", remedy = remedy(.0))]
     DefaultAddress(#[from] DefaultAddressError),
     #[error(transparent)]
     PidFile(#[from] PidFileError),
@@ -38,18 +37,29 @@ pub(crate) enum ServerError {
     EndedAtOnce,
 }
 
+/// What to do when there is no default address.
+const fn remedy(error: &DefaultAddressError) -> &'static str {
+    match error {
+        DefaultAddressError::Variable(_) => "mend or unset it, or choose an address with -B",
+        _ => {
+            "set XDG_RUNTIME_DIR to a directory of your own that others cannot enter, or choose an address with -B"
+        }
+    }
+}
+
 /// Runs the server in this process.
 pub(crate) fn run(args: &Args, broker: &Broker) -> Result<(), ServerError> {
     if args.in_background {
         daemon::leave_terminal().map_err(ServerError::Background)?;
     }
-    let _log = log::start(args)?;
+    let log = log::start(args)?;
     limits::raise_open_files();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(workers) = args.workers {
         runtime.worker_threads(workers.into());
     }
     let runtime = runtime.enable_all().build().map_err(ServerError::Runtime)?;
+    runtime.spawn(log.tell_left_out());
     let outcome = runtime.block_on(serve(args, broker));
     // Whatever still runs is given up: everything that could be delivered has been. Sockets go with their files.
     runtime.shutdown_timeout(GIVING_UP);
@@ -58,22 +68,19 @@ pub(crate) fn run(args: &Args, broker: &Broker) -> Result<(), ServerError> {
 
 async fn serve(args: &Args, broker: &Broker) -> Result<(), ServerError> {
     let mut signals = Signals::new().map_err(ServerError::Runtime)?;
-    let addresses = match &args.bind[..] {
-        [] => vec![create_default_address()?],
-        given => given.to_vec(),
-    };
-    let _pid_file = args.pid_file.as_deref().map(PidFile::write).transpose()?;
-    let mut bound = Vec::new();
-    for address in &addresses {
-        match broker.listen_with(address, &args.socket_options()).await {
-            Ok(address) => bound.push(address),
-            Err(error) => {
-                broker.shutdown().await;
-                return Err(error.into());
-            }
-        }
+    let mut addresses = args.addresses();
+    if addresses.is_empty() {
+        addresses.push(create_default_address()?);
     }
-    introduce(&bound);
+    let _pid_file = args.pid_file.as_deref().map(PidFile::write).transpose()?;
+    let bound = match listen(args, broker, &addresses).await {
+        Ok(bound) => bound,
+        Err(error) => {
+            broker.shutdown().await;
+            return Err(error.into());
+        }
+    };
+    introduce(&bound, args);
     if args.in_background {
         daemon::say_up().map_err(ServerError::Background)?;
     }
@@ -88,25 +95,16 @@ async fn serve(args: &Args, broker: &Broker) -> Result<(), ServerError> {
     }
 }
 
-/// Says where the bus is and how to talk to it.
-fn introduce(bound: &[Address]) {
-    // Whoever started the server may not listen; it runs all the same.
-    let _ = write_introduction(&mut io::stdout().lock(), bound);
-}
-
-fn write_introduction(out: &mut impl Write, bound: &[Address]) -> io::Result<()> {
-    writeln!(out, "elbus-server {} listens at", env!("CARGO_PKG_VERSION"))?;
-    for address in bound {
-        writeln!(out, "  {address}")?;
+async fn listen(args: &Args, broker: &Broker, addresses: &[Address]) -> Result<Vec<Address>, ListenError> {
+    let options = args.socket_options();
+    let mut bound = Vec::new();
+    for address in addresses {
+        bound.push(broker.listen_with(address, &options).await?);
     }
-    if let Some(address) = bound.first() {
-        writeln!(out, "Talk to it from Python (pip install elbus):")?;
-        writeln!(out, "  import elbus.client")?;
-        writeln!(out, "  bus = elbus.client.Client('{address}', 'my.name')")?;
-        writeln!(out, "  bus.connect()")?;
-        writeln!(out, "Ctrl-C ends it; --help tells more.")?;
+    for path in args.fifos() {
+        broker.listen_fifo(path, &options).await?;
     }
-    Ok(())
+    Ok(bound)
 }
 
 /// The signals that end the server.

@@ -35,7 +35,7 @@ fn a_sender_that_never_waits_is_held_at_the_limit_and_told_that_the_broker_takes
         let fake = Fake::start().await;
         let options = fake
             .options("pump")
-            .timeout(Duration::from_secs(4))
+            .timeout(Duration::from_secs(8))
             .outbox_limit(50_000);
         let (client, _inbox, mut broker) = fake.connect(options).await;
         let mut events = client.events();
@@ -72,7 +72,7 @@ fn a_sender_that_never_waits_is_held_at_the_limit_and_told_that_the_broker_takes
 fn after_a_write_timed_out_the_next_frame_goes_to_a_new_connection() {
     block_on(async {
         let fake = Fake::start().await;
-        let options = fake.options("pump").timeout(Duration::from_millis(200));
+        let options = fake.options("pump").timeout(Duration::from_secs(2));
         let (client, _inbox, mut broker) = fake.connect(options).await;
         let mut events = client.events();
         // So much that the system's buffers end within a frame.

@@ -1,7 +1,8 @@
 //! What an awaited operation says.
 use elbus_client::{Code, Error, Kind, Outcome, Qos};
+use elbus_proto::{MaskError, NameError, TopicError};
 
-use crate::common::{on_every_socket, soon};
+use crate::common::{Fake, block_on, on_every_socket, soon};
 
 #[test]
 fn an_awaited_send_yields_the_brokers_verdict() {
@@ -63,5 +64,57 @@ fn a_closed_client_has_sent_everything_and_left_the_bus() {
         for _ in 0..1000 {
             soon("a message", inbox.recv()).await.unwrap();
         }
+    });
+}
+
+/// Line 34 of what breaks the peers: NUL in a topic or target is sent as it is.
+#[test]
+fn names_topics_masks_and_sizes_are_checked_before_anything_is_sent() {
+    block_on(async {
+        let fake = Fake::start().await;
+        let options = fake.options("pump").frame_limit(10).filter_limit(2);
+        let (client, _inbox, mut broker) = fake.connect(options).await;
+        let name = |name: &str, reason| {
+            let name = name.to_owned();
+            Err(Error::Name { name, reason })
+        };
+        let topic = |topic: &str, reason| {
+            let topic = topic.to_owned();
+            Err(Error::Topic { topic, reason })
+        };
+        let nul = NameError::Forbidden('\0');
+        let wild = NameError::Forbidden('*');
+        assert_eq!(client.send("a\0b", "x").await, name("a\0b", nul));
+        assert_eq!(client.send("a*", "x").qos(Qos::No).await, name("a*", wild));
+        assert_eq!(client.send("", "x").await, name("", NameError::Empty));
+        assert_eq!(client.publish("t", "x").only_for("a\0").await, name("a\0", nul));
+        let mask = "*.a".to_owned();
+        let reason = MaskError::MisplacedStar;
+        assert_eq!(
+            client.broadcast("*.a", "x").await,
+            Err(Error::Mask { mask, reason })
+        );
+        let nul = TopicError::Forbidden('\0');
+        assert_eq!(client.publish("t\0", "x").await, topic("t\0", nul));
+        assert_eq!(
+            client.publish("a/+", "x").await,
+            topic("a/+", TopicError::Wildcard)
+        );
+        let misplaced = TopicError::MisplacedHash;
+        assert_eq!(client.subscribe(&["a", "#/a"]).await, topic("#/a", misplaced));
+        assert_eq!(client.exclude(&["a\0b"]).await, topic("a\0b", nul));
+        let (len, limit) = (11, 10);
+        assert_eq!(
+            client.send("panel", "12345").await,
+            Err(Error::TooLarge { len, limit })
+        );
+        let limit = 2;
+        let three = client.subscribe(&["a", "b", "c"]).await;
+        assert_eq!(three, Err(Error::TooManyFilters { limit }));
+        // What is at the limit is the first thing that is sent.
+        client.send("panel", "1234").qos(Qos::No).await.unwrap();
+        client.subscribe(&["a", "b"]).qos(Qos::No).await.unwrap();
+        assert_eq!(broker.request().await.body, b"panel\x001234");
+        assert_eq!(broker.request().await.body, b"a\0b");
     });
 }

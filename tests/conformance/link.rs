@@ -1,8 +1,8 @@
-//! One face for a client on a socket and a client in the broker's process.
+//! One face for a raw socket, a client of the library on a socket, and one in the broker's process.
 use std::collections::VecDeque;
 
 use elbus_broker::{Config, RegisterError};
-use elbus_client::{Client, Inbox};
+use elbus_client::{Client, ConnectError, Inbox, Options};
 use elbus_proto::{Code, Op, Qos, delivery::Kind};
 use elbus_testkit::{Got, Raw, TestBroker, Transport};
 
@@ -11,16 +11,34 @@ use elbus_testkit::{Got, Raw, TestBroker, Transport};
 pub(crate) enum Link {
     /// A raw socket.
     Socket(Transport),
+    /// The client library over a socket.
+    Library(Transport),
     /// In the broker's process.
     Process,
 }
 
 impl Link {
-    pub(crate) const ALL: [Self; 3] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Socket(Transport::Unix),
         Self::Socket(Transport::Tcp),
+        Self::Library(Transport::Unix),
+        Self::Library(Transport::Tcp),
         Self::Process,
     ];
+
+    /// Whether nothing malformed is ever sent: what is wrong is answered before, and as a whole.
+    pub(crate) const fn checks_first(self) -> bool {
+        matches!(self, Self::Library(_))
+    }
+
+    /// Whether the broker takes both for the same peer.
+    pub(crate) fn is_same_peer(self, other: Self) -> bool {
+        let transport = |link| match link {
+            Self::Socket(transport) | Self::Library(transport) => Some(transport),
+            Self::Process => None,
+        };
+        transport(self) == transport(other)
+    }
 }
 
 /// Runs a case over every link: both ends use the same.
@@ -93,8 +111,22 @@ impl Bus {
                     frames: VecDeque::new(),
                 }))
             }
+            Link::Library(transport) => {
+                let address = self.test.address(transport).clone();
+                let options = Options::new(name).address(address).never_reconnect();
+                match self.test.block_on(options.connect()) {
+                    Ok((client, inbox)) => Ok(Box::new(ByLibrary {
+                        test: &self.test,
+                        client,
+                        inbox,
+                    })),
+                    Err(ConnectError::Refused { code, .. }) => Err(code),
+                    Err(ConnectError::Name { .. }) => Err(Code::Data),
+                    Err(error) => panic!("{name:?} is not connected: {error}"),
+                }
+            }
             Link::Process => match self.test.broker.client(name) {
-                Ok((client, inbox)) => Ok(Box::new(InProcess {
+                Ok((client, inbox)) => Ok(Box::new(ByLibrary {
                     test: &self.test,
                     client,
                     inbox,
@@ -298,13 +330,14 @@ fn received(got: Got) -> Option<Received> {
     }
 }
 
-struct InProcess<'a> {
+/// A client of the library, whatever its link.
+struct ByLibrary<'a> {
     test: &'a TestBroker,
     client: Client,
     inbox: Inbox,
 }
 
-impl Party for InProcess<'_> {
+impl Party for ByLibrary<'_> {
     fn ask_with(&mut self, ask: Ask<'_>, qos: Qos) -> Result<(), Code> {
         let client = &self.client;
         let sending = match ask {
@@ -326,11 +359,14 @@ impl Party for InProcess<'_> {
     }
 
     fn arrived(&mut self) -> Option<Received> {
+        // What was placed before stands in front of the answer.
+        assert_eq!(self.test.block_on(async { self.client.ping().await }), Ok(()));
         self.inbox.try_recv().map(as_received)
     }
 
     fn leave(self: Box<Self>) {
-        self.client.close();
+        // The broker may have ended it already.
+        let _ = self.test.block_on(self.client.close());
     }
 }
 

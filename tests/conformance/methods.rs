@@ -4,6 +4,7 @@ use elbus_proto::{
     delivery::Kind,
     rpc::{self, code},
 };
+use elbus_testkit::Transport;
 use serde_json::{Value, json};
 
 use crate::link::{Ask, Bus, Link, Party, on_every_link, on_every_pair};
@@ -93,8 +94,8 @@ fn client_list_holds_primaries_by_name_and_the_broker_itself() {
         for (info, link) in [(far, bus.far), (near, bus.near)] {
             let kind = match link {
                 Link::Process => "internal",
-                Link::Socket(elbus_testkit::Transport::Unix) => "local_ipc",
-                Link::Socket(elbus_testkit::Transport::Tcp) => "tcp",
+                Link::Socket(Transport::Unix) | Link::Library(Transport::Unix) => "local_ipc",
+                Link::Socket(Transport::Tcp) | Link::Library(Transport::Tcp) => "tcp",
             };
             assert_eq!(info["kind"], kind);
             assert_eq!(info["port"].is_string(), link != Link::Process);
@@ -209,7 +210,7 @@ fn client_disconnect_is_for_those_who_could_end_the_broker_itself() {
         let mut other = bus.far("other");
         let params = json!({"name": "other"});
         let answer = call(&mut *client, "client.disconnect", &params);
-        if bus.near == Link::Socket(elbus_testkit::Transport::Tcp) {
+        if [Link::Socket(Transport::Tcp), Link::Library(Transport::Tcp)].contains(&bus.near) {
             assert_eq!(answer, Err(rpc::bus_error(Code::Access)));
             other.expect_nothing();
             return;
@@ -303,7 +304,7 @@ fn a_client_that_does_not_read_its_replies_is_not_read_from() {
         config.high_water = 64 * 1024;
         config.stall_timeout = std::time::Duration::from_millis(200);
     });
-    let caller = bus.client(elbus_testkit::Transport::Unix, "caller");
+    let caller = bus.client(Transport::Unix, "caller");
     let mut writer = caller.writer();
     let body = [&b".broker\0"[..], &request(ID, "benchmark.test", &[7; 60_000])].concat();
     let flood = std::thread::spawn(move || {

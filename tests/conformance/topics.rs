@@ -236,6 +236,9 @@ fn publishing_under_the_brokers_topics_is_denied_to_everyone() {
 #[test]
 fn of_several_filters_the_valid_ones_take_effect_and_the_first_error_is_the_answer() {
     on_every_pair(|bus| {
+        if bus.far.checks_first() {
+            return;
+        }
         let mut publisher = bus.near("p");
         let mut client = bus.far("c");
         let filters = ["a/#/b", "a/b", "a#", "a/c", "#/a"];

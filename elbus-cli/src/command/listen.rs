@@ -1,7 +1,7 @@
 //! `listen`: prints what arrives until a count, a time, a signal or the reader of the output ends it.
 use std::{future::pending, time::Duration};
 
-use elbus_client::{Client, Event, Frame, Inbox};
+use elbus_client::{Client, Event, Events, Frame, Inbox};
 use elbus_proto::{BROKER_WARN_TOPIC, Topic, TopicFilter, TopicLimits};
 use tokio::time::Instant;
 
@@ -16,11 +16,18 @@ use crate::{
 /// Frames printed before signals and time are looked at.
 const BATCH: usize = 1_024;
 
+/// Bytes of frames that wait to be printed. The connection is read on when they have been, so this is what a slow reader
+/// of the output must get through within the broker's stall time-out (500 ms by default): here at 250 kB/s. More would
+/// not make it faster.
+const INBOX: usize = 64 * 1024;
+
 /// How long leaving the bus may take.
 const LEAVING: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(args: &Args, listen: &Listen, say: Say) -> Result<(), CliError> {
-    let (client, inbox) = bus::join(bus::options(args)).await?;
+    let (client, inbox) = bus::join(bus::options(args).inbox_limit(INBOX)).await?;
+    // From here on nothing that happens to the connection is missed.
+    let events = client.events();
     subscribe(&client, listen).await?;
     say.line(readiness(&client, listen));
     let style = match (listen.json, listen.raw) {
@@ -36,7 +43,7 @@ pub(crate) async fn run(args: &Args, listen: &Listen, say: Say) -> Result<(), Cl
         output,
         came: 0,
     };
-    listening.run(&client, inbox).await?;
+    listening.run(events, inbox).await?;
     // So that the name is free for whoever comes next. What still arrives is not wanted, so errors are none.
     let _ = tokio::time::timeout(LEAVING, client.close()).await;
     Ok(())
@@ -83,8 +90,7 @@ struct Listening<'a> {
 }
 
 impl Listening<'_> {
-    async fn run(&mut self, client: &Client, mut inbox: Inbox) -> Result<(), CliError> {
-        let mut events = client.events();
+    async fn run(&mut self, mut events: Events, mut inbox: Inbox) -> Result<(), CliError> {
         let mut why_given_up = None;
         let gone = self.output.reader_gone();
         let over = over(self.listen.duration);
@@ -158,10 +164,6 @@ impl Listening<'_> {
             Event::Connected => self
                 .say
                 .line("back on the bus; what was sent in between is missed"),
-            Event::InboxLagging { .. } => {
-                self.say
-                    .line("frames come faster than they are printed: their senders are held back");
-            }
             _ => {}
         }
     }

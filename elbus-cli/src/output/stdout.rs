@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 use super::{json, people};
 use crate::say::wants_escapes;
 
-/// Bytes gathered before they are written, unless nothing more comes.
-const BUFFER: usize = 256 * 1024;
+/// Bytes gathered before they are written, unless nothing more comes: as much as a pipe holds.
+const BUFFER: usize = 64 * 1024;
 
 /// How frames are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

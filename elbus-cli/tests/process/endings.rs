@@ -54,19 +54,12 @@ fn a_signal_ends_a_listener_whose_output_nobody_reads() {
 #[test]
 fn a_signal_ends_a_listener_under_a_flood() {
     let bus = Bus::start();
-    let null = || File::options().write(true).open("/dev/null").unwrap();
-    let listening = bus
-        .cli(&["listen", "--name", "the.listener"])
-        .stdout(null())
-        .spawn();
-    listening.wait_for_error("listening as");
+    let listening = bus.listen_as("the.listener", &["--raw"]);
     let (flooding, mut stdin) = bus
         .cli(&["send", "--lines", "--qos", "0", "the.listener"])
         .spawn_with_open_input();
     let writer = std::thread::spawn(move || while stdin.write_all(&b"y\n".repeat(10_000)).is_ok() {});
-    bus.cli(&["send", "the.listener", "behind the first of the flood"])
-        .run()
-        .expect_success();
+    listening.wait_for_output("y\n");
     listening.signal(Signal::INT);
     expect_quiet(&listening.end(), 130);
     flooding.signal(Signal::INT);

@@ -1,4 +1,6 @@
 //! `listen`: what it waits for, when it ends, and what it survives.
+use std::{io::Read, time::Duration};
+
 use elbus_broker::Address;
 use elbus_proto::{Op, Qos};
 use elbus_testkit::Raw;
@@ -144,6 +146,37 @@ fn a_listener_whose_name_was_taken_meanwhile_waits_for_it() {
     listening.wait_for_error("back on the bus");
     bus.cli(&["send", "the.listener", "x"]).run().expect_success();
     assert_eq!(listening.end().text(), "x\n");
+}
+
+#[test]
+#[ignore = "takes 5 s; the second stage of .ci/run runs it"]
+fn a_slow_reader_of_the_output_gets_every_line() {
+    let bus = Bus::start();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let listening = bus
+        .cli(&["listen", "--name", "the.listener", "--raw", "-n", "200000"])
+        .stdout(writer)
+        .spawn();
+    listening.wait_for_error("listening as");
+    // Far more than listener and broker hold.
+    let lines = ("x".repeat(99) + "\n").repeat(200_000);
+    let sending = bus
+        .cli(&["send", "--lines", "the.listener"])
+        .input(lines.clone())
+        .spawn();
+    let mut got = Vec::new();
+    let mut chunk = [0; 50_000];
+    loop {
+        // 5 MB/s: this is its pace, not a wait for something.
+        std::thread::sleep(Duration::from_millis(10));
+        match reader.read(&mut chunk).unwrap() {
+            0 => break,
+            n => got.extend_from_slice(&chunk[..n]),
+        }
+    }
+    assert!(got == lines.as_bytes());
+    sending.end().expect_success();
+    assert_eq!(listening.end().code, Some(0));
 }
 
 #[test]

@@ -37,12 +37,12 @@ pub(super) struct Driver<'a> {
     hold: Option<Pin<Box<Sleep>>>,
     /// The tick since which the socket is full and takes nothing.
     stuck: Option<u32>,
+    /// A full socket is tried whatever is reported: a UNIX socket takes bytes long before it is reported writable.
+    probing: bool,
     /// That was told to those who listen.
     held_back: bool,
     /// The inbox has no room, which was told to those who listen.
     lagging: bool,
-    /// Nothing is read because the inbox has no room.
-    reading_held: bool,
     /// When the client was closed, in ticks; and whether the broker knows.
     closing: Option<u32>,
     said_goodbye: bool,
@@ -61,9 +61,9 @@ impl<'a> Driver<'a> {
             next_ping: now + shared.options.ping_interval,
             hold: None,
             stuck: None,
+            probing: false,
             held_back: false,
             lagging: false,
-            reading_held: false,
             closing: None,
             said_goodbye: false,
             shared,
@@ -103,7 +103,8 @@ impl<'a> Driver<'a> {
             drop(outbox);
             if let Some(batch) = batch {
                 self.hold = None;
-                batch.flush_when_ready(&self.shared.outbox);
+                let probing = std::mem::take(&mut self.probing);
+                batch.flush_as_driver(&self.shared.outbox, probing);
             }
             let standing = self.shared.outbox.lock().standing();
             match standing {
@@ -144,8 +145,7 @@ impl<'a> Driver<'a> {
 
     /// Reads and hands out one chunk; ready with an error when the connection has ended.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Disconnect>> {
-        self.reading_held = !self.may_read();
-        if self.reading_held {
+        if !self.may_read() {
             return Poll::Pending;
         }
         ready!(self.socket.poll_readable(cx))?;
@@ -161,8 +161,10 @@ impl<'a> Driver<'a> {
     fn may_read(&mut self) -> bool {
         let level = self.shared.arrivals.level();
         let bytes = match level {
+            Level::Room if !self.lagging => return true,
             Level::Room => {
                 self.lagging = false;
+                self.shared.outbox.lock().reading_held = false;
                 return true;
             }
             Level::Full(bytes) | Level::Over(bytes) => bytes,
@@ -179,13 +181,13 @@ impl<'a> Driver<'a> {
             return true;
         }
         let mut outbox = self.shared.outbox.lock();
-        if outbox.pending.waiting() == 0 {
-            return false;
-        }
-        if matches!(level, Level::Full(_)) {
+        let waiting = outbox.pending.waiting() > 0;
+        outbox.reading_held = !waiting || matches!(level, Level::Over(_));
+        if !outbox.reading_held {
             return true;
         }
-        if outbox.phase != Phase::Restoring {
+        // Restoring goes on when the inbox has been emptied.
+        if waiting && outbox.phase != Phase::Restoring {
             let now = outbox.tick;
             outbox.pending.end_all(now, Verdict::InboxFull, &mut self.wakers);
             drop(outbox);
@@ -237,11 +239,11 @@ impl<'a> Driver<'a> {
             return Some(Disconnect::Closed);
         }
         let mut silent = false;
-        if !(self.reading_held && outbox.phase == Phase::Restoring) {
+        if !(outbox.reading_held && outbox.phase == Phase::Restoring) {
             let until = now.wrapping_sub(TICKS + 1);
             let ended = outbox.pending.end_all(until, Verdict::TimedOut, &mut self.wakers);
             let dead = over(outbox.progress) || outbox.phase == Phase::Restoring;
-            silent = ended > 0 && dead && !self.reading_held;
+            silent = ended > 0 && dead && !outbox.reading_held;
         }
         silent |= self.is_stuck(&mut outbox, over);
         if Instant::now() >= self.next_ping {
@@ -256,11 +258,10 @@ impl<'a> Driver<'a> {
         silent.then_some(Disconnect::Silent { limit })
     }
 
-    /// Whether the broker has taken nothing for the time-out although the socket is full.
+    /// Whether the broker has taken nothing for the time-out although the socket is full, and said nothing either.
     fn is_stuck(&mut self, outbox: &mut Outbox, over: impl Fn(u32) -> bool) -> bool {
         let now = outbox.tick;
-        let moved = outbox.progress == now.wrapping_sub(1);
-        if !outbox.blocked || moved {
+        if !outbox.blocked || outbox.taken_at == now.wrapping_sub(1) {
             self.stuck = None;
             if std::mem::take(&mut self.held_back) {
                 self.shared.tell(&Event::Released);
@@ -274,8 +275,8 @@ impl<'a> Driver<'a> {
             tracing::debug!(waiting = outbox.queued(), "the broker takes nothing");
             self.shared.tell(&Event::HeldBack);
         }
-        // It is worth a try, whatever is reported: a UNIX socket takes bytes long before it is reported writable.
         outbox.blocked = false;
-        over(since)
+        self.probing = true;
+        over(since) && over(outbox.progress)
     }
 }

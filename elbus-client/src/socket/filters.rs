@@ -90,3 +90,53 @@ impl Filters {
         bodies
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_asked_for_again_in_the_order_in_which_they_were() {
+        let mut filters = Filters::default();
+        filters.note(Op::Subscribe, &["z", "a", "gone"]);
+        filters.note(Op::Exclude, &["x/#"]);
+        filters.note(Op::Unsubscribe, &["gone", "never there"]);
+        filters.note(Op::Subscribe, &["a", "m"]);
+        let expected = [
+            (Op::Exclude, "x/#".to_owned()),
+            (Op::Subscribe, "z\0a\0m".to_owned()),
+        ];
+        assert_eq!(filters.bodies(), expected);
+    }
+
+    #[test]
+    fn many_filters_go_into_several_frames() {
+        let mut filters = Filters::default();
+        let names: Vec<String> = (0..10_000).map(|n| format!("topic/{n}")).collect();
+        let all: Vec<&str> = names.iter().map(String::as_str).collect();
+        filters.note(Op::Subscribe, &all);
+        let bodies = filters.bodies();
+        assert!(bodies.len() > 1 && bodies.iter().all(|(_, body)| body.len() <= CHUNK));
+        let again: Vec<&str> = bodies.iter().flat_map(|(_, body)| body.split('\0')).collect();
+        assert_eq!(again, all);
+    }
+
+    #[test]
+    fn the_limit_is_granted_and_one_past_it_refused() {
+        let mut filters = Filters::default();
+        filters.note(Op::Subscribe, &["a"]);
+        filters.note(Op::Exclude, &["a"]);
+        assert!(filters.has_room(Op::Subscribe, &["a", "b"], 3));
+        assert!(!filters.has_room(Op::Subscribe, &["b", "c"], 3));
+        assert!(filters.has_room(Op::Unsubscribe, &["b", "c"], 0));
+    }
+
+    #[test]
+    fn a_refused_filter_is_forgotten_unless_it_was_there_before() {
+        let mut filters = Filters::default();
+        let asked = filters.note(Op::Subscribe, &["a"]).unwrap();
+        assert_eq!(filters.note(Op::Subscribe, &["a"]), None);
+        filters.forget(&asked);
+        assert_eq!(filters.bodies(), []);
+    }
+}

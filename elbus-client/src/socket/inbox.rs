@@ -11,6 +11,10 @@ use crate::Frame;
 /// What a frame takes beside its payload.
 const FRAME_COST: usize = 96;
 
+/// Bytes of frames that are handed out at once. Were it all, a slow receiver would make the reader pause until all of it is
+/// consumed, and the broker take it for dead.
+const BATCH: usize = 64 * 1024;
+
 /// How full the inbox is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
@@ -31,14 +35,24 @@ pub(super) struct Arrivals {
 
 #[derive(Debug, Default)]
 struct State {
-    frames: VecDeque<Frame>,
+    batches: VecDeque<Batch>,
+    /// Of all batches.
     bytes: usize,
+    /// An empty queue to fill again.
+    spare: VecDeque<Frame>,
     receiver: Option<Waker>,
     /// The reader waits for room.
     reader_waits: bool,
     /// Nobody will take frames out any more.
     discarding: bool,
     closed: bool,
+}
+
+/// Frames that are handed out together, and the bytes they take.
+#[derive(Debug)]
+struct Batch {
+    frames: VecDeque<Frame>,
+    bytes: usize,
 }
 
 pub(super) fn cost(frame: &Frame) -> usize {
@@ -63,10 +77,16 @@ impl Arrivals {
             return;
         }
         state.bytes += bytes;
-        if state.frames.is_empty() {
-            std::mem::swap(&mut state.frames, frames);
-        } else {
-            state.frames.append(frames);
+        match state.batches.back_mut().filter(|last| last.bytes < BATCH) {
+            Some(last) => {
+                last.frames.append(frames);
+                last.bytes += bytes;
+            }
+            None => {
+                let empty = std::mem::take(&mut state.spare);
+                let frames = std::mem::replace(frames, empty);
+                state.batches.push_back(Batch { frames, bytes });
+            }
         }
         let receiver = state.receiver.take();
         drop(state);
@@ -89,19 +109,22 @@ impl Arrivals {
         }
     }
 
-    /// Takes everything; pending when there is nothing, ready and empty when there never will be. The flag says
-    /// whether the reader waits for that.
+    /// Takes some frames; pending when there are none, ready and empty when there never will be. The flag says whether
+    /// the reader waits for that.
     pub(super) fn poll_take(&self, cx: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<bool> {
         let mut state = self.state.lock();
-        if state.frames.is_empty() && !state.closed {
+        let Some(Batch { frames, bytes }) = state.batches.pop_front() else {
+            if state.closed {
+                return Poll::Ready(false);
+            }
             match &mut state.receiver {
                 Some(known) => known.clone_from(cx.waker()),
                 known => *known = Some(cx.waker().clone()),
             }
             return Poll::Pending;
-        }
-        std::mem::swap(&mut state.frames, batch);
-        state.bytes = 0;
+        };
+        state.spare = std::mem::replace(batch, frames);
+        state.bytes -= bytes;
         Poll::Ready(std::mem::take(&mut state.reader_waits))
     }
 
@@ -110,10 +133,10 @@ impl Arrivals {
         let mut state = self.state.lock();
         state.discarding = true;
         state.bytes = 0;
-        let frames = std::mem::take(&mut state.frames);
+        let batches = std::mem::take(&mut state.batches);
         let reader_waits = std::mem::take(&mut state.reader_waits);
         drop(state);
-        drop(frames);
+        drop(batches);
         reader_waits
     }
 

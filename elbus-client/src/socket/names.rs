@@ -13,12 +13,15 @@ const USES: u32 = 256;
 #[derive(Debug)]
 pub(super) struct Names {
     slots: Vec<Option<(Arc<str>, u32)>>,
+    /// The slot of the last name: as a rule the next one is the same.
+    last: usize,
 }
 
 impl Default for Names {
     fn default() -> Self {
         Self {
             slots: vec![None; SLOTS],
+            last: 0,
         }
     }
 }
@@ -27,17 +30,26 @@ impl Names {
     /// The name as shared text; `None` if it is not UTF-8.
     #[inline]
     pub(super) fn shared(&mut self, name: &[u8]) -> Option<Arc<str>> {
-        let slot = &mut self.slots[slot_of(name)];
-        match slot {
+        if let Some(known) = self.known(self.last, name) {
+            return Some(known);
+        }
+        self.last = slot_of(name);
+        if let Some(known) = self.known(self.last, name) {
+            return Some(known);
+        }
+        let name: Arc<str> = std::str::from_utf8(name).ok()?.into();
+        self.slots[self.last] = Some((Arc::clone(&name), 1));
+        Some(name)
+    }
+
+    #[inline]
+    fn known(&mut self, slot: usize, name: &[u8]) -> Option<Arc<str>> {
+        match &mut self.slots[slot] {
             Some((known, uses)) if known.as_bytes() == name && *uses < USES => {
                 *uses += 1;
                 Some(Arc::clone(known))
             }
-            _ => {
-                let name: Arc<str> = std::str::from_utf8(name).ok()?.into();
-                *slot = Some((Arc::clone(&name), 1));
-                Some(name)
-            }
+            _ => None,
         }
     }
 }

@@ -12,6 +12,7 @@ use std::task::Waker;
 use elbus_proto::Code;
 
 use super::filters::Asked;
+use crate::link::Ticket;
 
 /// Half of the slots that fit into an id: there must be some left to restore the subscriptions.
 pub(crate) const MOST_IN_FLIGHT: usize = 1 << (SLOT_BITS - 1);
@@ -29,6 +30,12 @@ impl OperationId {
 
     const fn slot(self) -> usize {
         (self.0 & ((1 << SLOT_BITS) - 1)) as usize
+    }
+}
+
+impl From<OperationId> for Ticket {
+    fn from(id: OperationId) -> Self {
+        Self(id.0)
     }
 }
 
@@ -252,5 +259,72 @@ impl Pending {
             self.free = Some(id.slot() as u32);
             self.used -= 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWERED: Option<Verdict> = Some(Verdict::Answered(Ok(())));
+
+    fn answer(pending: &mut Pending, id: OperationId) -> Answer {
+        pending.answer(id, Ok(()), &mut Vec::new(), &mut Vec::new())
+    }
+
+    fn take(pending: &mut Pending, id: OperationId) -> Option<Verdict> {
+        pending.take(id, Waker::noop())
+    }
+
+    #[test]
+    fn each_verdict_is_given_once_whatever_the_order_of_answers() {
+        let mut pending = Pending::new(100);
+        let ids: Vec<_> = (0..100).map(|_| pending.insert(0, false)).collect();
+        assert!(pending.is_full());
+        for id in ids.iter().rev() {
+            assert_eq!(take(&mut pending, *id), None);
+            assert_eq!(answer(&mut pending, *id), Answer::Noted);
+            assert_eq!(answer(&mut pending, *id), Answer::Stray, "twice");
+        }
+        for id in ids {
+            assert_eq!(take(&mut pending, id), ANSWERED);
+        }
+        assert_eq!((pending.used, pending.waiting()), (0, 0));
+    }
+
+    #[test]
+    fn an_answer_to_an_abandoned_operation_does_not_reach_the_next_one_in_its_slot() {
+        let mut pending = Pending::new(1);
+        let mut last = pending.insert(0, false);
+        for _ in 0..10_000 {
+            pending.abandon(last);
+            let next = pending.insert(0, false);
+            assert_eq!(answer(&mut pending, last), Answer::Stray);
+            assert_eq!(take(&mut pending, next), None);
+            last = next;
+        }
+        assert_eq!(pending.slots.len(), 1);
+        assert_eq!(answer(&mut pending, last), Answer::Noted);
+    }
+
+    #[test]
+    fn only_what_is_old_enough_times_out_also_when_ticks_wrap_around() {
+        for now in [10, 2, u32::MAX] {
+            let mut pending = Pending::new(2);
+            let old = pending.insert(now.wrapping_sub(5), false);
+            let young = pending.insert(now.wrapping_sub(4), false);
+            let ended = pending.end_all(now.wrapping_sub(5), Verdict::TimedOut, &mut Vec::new());
+            assert_eq!(ended, 1);
+            assert_eq!(take(&mut pending, old), Some(Verdict::TimedOut));
+            assert_eq!(take(&mut pending, young), None);
+        }
+    }
+
+    #[test]
+    fn what_restores_subscriptions_frees_its_slot_by_itself() {
+        let mut pending = Pending::new(1);
+        let id = pending.insert(0, true);
+        assert_eq!(answer(&mut pending, id), Answer::Restored);
+        assert_eq!((pending.used, pending.waiting()), (0, 0));
     }
 }

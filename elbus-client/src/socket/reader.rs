@@ -37,7 +37,8 @@ pub(super) struct Reader {
     /// A frame too large for it, as it arrives, and the length of the whole.
     large: Option<(Vec<u8>, usize)>,
     largest: usize,
-    names: Names,
+    senders: Names,
+    topics: Names,
     /// What the last chunk held.
     pub(super) frames: VecDeque<Frame>,
     /// Bytes they take in the inbox.
@@ -52,7 +53,8 @@ impl Reader {
             kept: 0,
             large: None,
             largest: frame_limit + ADDRESS + HEADER_LEN,
-            names: Names::default(),
+            senders: Names::default(),
+            topics: Names::default(),
             frames: VecDeque::new(),
             frame_bytes: 0,
             answers: Vec::new(),
@@ -102,7 +104,7 @@ impl Reader {
     fn decode_all(&mut self, bytes: &[u8]) -> Result<usize, Disconnect> {
         let mut done = 0;
         loop {
-            let (pack, frames) = pack(&bytes[done..])?;
+            let (pack, frames) = self.pack(&bytes[done..])?;
             if pack == 0 {
                 return Ok(done);
             }
@@ -115,6 +117,37 @@ impl Reader {
                 Bytes::new()
             };
             self.decode_pack(packed, &shared)?;
+        }
+    }
+
+    /// How many bytes of whole frames in front are copied together, and whether there is more among them than answers.
+    fn pack(&self, bytes: &[u8]) -> Result<(usize, bool), Disconnect> {
+        let (mut len, mut frames) = (0, false);
+        while let Some(front) = delivery::front(&bytes[len..]) {
+            let (one, is_frame) = match self.measure(front) {
+                // What is whole in front of it comes first.
+                Err(_) if len > 0 => break,
+                measured => measured?,
+            };
+            let fits = len == 0 || one <= PACK.saturating_sub(len);
+            if !fits || one > bytes.len() - len {
+                break;
+            }
+            len += one;
+            frames |= is_frame;
+        }
+        Ok((len, frames))
+    }
+
+    /// The length of what stands in front, if it is within the limit, and whether it is more than an answer.
+    fn measure(&self, front: Result<Front, DeliveryError>) -> Result<(usize, bool), Disconnect> {
+        let limit = self.largest;
+        match front? {
+            Front::Bare => Ok((HEADER_LEN, false)),
+            Front::Frame(len) => match usize::try_from(len) {
+                Ok(len) if len <= limit => Ok((len, true)),
+                Ok(_) | Err(_) => Err(Disconnect::TooLarge { len, limit }),
+            },
         }
     }
 
@@ -147,19 +180,10 @@ impl Reader {
         let Some(front) = delivery::front(&self.scratch[..self.kept]) else {
             return Ok(());
         };
-        let Front::Frame(len) = front? else {
-            return Ok(());
-        };
-        let limit = self.largest;
-        match usize::try_from(len) {
-            Ok(len) if len <= READ => {}
-            Ok(len) if len <= limit => {
-                let mut bytes = Vec::new();
-                bytes.extend_from_slice(&self.scratch[..self.kept]);
-                self.kept = 0;
-                self.large = Some((bytes, len));
-            }
-            Ok(_) | Err(_) => return Err(Disconnect::TooLarge { len, limit }),
+        let (len, _) = self.measure(front)?;
+        if len > READ {
+            self.large = Some((self.scratch[..self.kept].to_vec(), len));
+            self.kept = 0;
         }
         Ok(())
     }
@@ -178,9 +202,9 @@ impl Reader {
         topic: &[u8],
         payload: Bytes,
     ) -> Result<(), Disconnect> {
-        let sender = self.names.shared(sender).ok_or(Disconnect::NotUtf8)?;
+        let sender = self.senders.shared(sender).ok_or(Disconnect::NotUtf8)?;
         let topic = match kind {
-            Kind::Publication => Some(self.names.shared(topic).ok_or(Disconnect::NotUtf8)?),
+            Kind::Publication => Some(self.topics.shared(topic).ok_or(Disconnect::NotUtf8)?),
             Kind::Message | Kind::Broadcast => None,
         };
         let frame = Frame::new(kind, realtime, sender, topic, payload);
@@ -188,24 +212,6 @@ impl Reader {
         self.frames.push_back(frame);
         Ok(())
     }
-}
-
-/// How many bytes of whole frames in front are copied together, and whether there is more among them than answers.
-fn pack(bytes: &[u8]) -> Result<(usize, bool), DeliveryError> {
-    let (mut len, mut frames) = (0, false);
-    while let Some(front) = delivery::front(&bytes[len..]) {
-        let (one, is_frame) = match front? {
-            Front::Bare => (HEADER_LEN, false),
-            Front::Frame(one) => (usize::try_from(one).unwrap_or(usize::MAX), true),
-        };
-        let fits = len == 0 || one <= PACK.saturating_sub(len);
-        if !fits || one > bytes.len() - len {
-            break;
-        }
-        len += one;
-        frames |= is_frame;
-    }
-    Ok((len, frames))
 }
 
 /// Makes room for the rest of a large frame, in proportion to what has arrived.
@@ -233,5 +239,67 @@ fn ended(read: io::Result<usize>) -> Result<(), Disconnect> {
             Ok(())
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    /// A reader, and what it reads from.
+    fn pair() -> (Reader, Socket, std::os::unix::net::UnixStream) {
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let socket = Socket::Unix(UnixStream::from_std(near).unwrap());
+        (Reader::new(64 * 1024 * 1024), socket, far)
+    }
+
+    async fn read(reader: &mut Reader, socket: &Socket) -> Result<(), Disconnect> {
+        std::future::poll_fn(|cx| socket.poll_readable(cx)).await?;
+        reader.read(socket)
+    }
+
+    #[tokio::test]
+    async fn memory_for_a_large_frame_grows_as_its_bytes_arrive_and_not_before() {
+        let (mut reader, socket, mut far) = pair();
+        far.write_all(&delivery::header(Kind::Message, 60 * 1024 * 1024, false))
+            .unwrap();
+        read(&mut reader, &socket).await.unwrap();
+        let mut arrived = HEADER_LEN;
+        for _ in 0..100 {
+            far.write_all(&[b'x'; 50_000]).unwrap();
+            arrived += 50_000;
+            while reader
+                .large
+                .as_ref()
+                .is_some_and(|(bytes, _)| bytes.len() < arrived)
+            {
+                read(&mut reader, &socket).await.unwrap();
+            }
+            let (bytes, _) = reader.large.as_ref().unwrap();
+            assert!(bytes.capacity() <= FIRST_GROWTH.max(4 * arrived));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_small_frame_that_is_kept_keeps_little_memory() {
+        let (mut reader, socket, mut far) = pair();
+        let mut bytes = Vec::new();
+        for _ in 0..500 {
+            bytes.extend_from_slice(&delivery::header(Kind::Message, 102, false));
+            bytes.extend_from_slice(b"a\0");
+            bytes.extend_from_slice(&[7; 100]);
+        }
+        far.write_all(&bytes).unwrap();
+        read(&mut reader, &socket).await.unwrap();
+        assert_eq!(reader.frames.len(), 500);
+        let pieces = reader.frames.iter().zip(reader.frames.iter().skip(1));
+        let breaks = pieces
+            .filter(|(one, next)| next.payload().as_ptr() as usize != one.payload().as_ptr() as usize + 108);
+        assert!(breaks.count() >= bytes.len() / PACK);
     }
 }

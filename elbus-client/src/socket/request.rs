@@ -18,7 +18,7 @@ pub(super) struct Limits {
     pub(super) frame: usize,
 }
 
-/// The last target and topic that were found well-formed: most clients send to few.
+/// The last target and topic that were found well-formed, at first empty ones: most clients send to few.
 #[derive(Debug, Default)]
 pub(super) struct Checked {
     target: String,
@@ -169,7 +169,7 @@ impl WaitingRequest {
 
 impl Checked {
     fn target(&mut self, target: &str, limits: &Limits) -> Result<(), Error> {
-        if self.target != target {
+        if target.is_empty() || self.target != target {
             check_name(target, limits)?;
             self.target.replace_range(.., target);
         }
@@ -177,7 +177,7 @@ impl Checked {
     }
 
     fn topic(&mut self, topic: &str, limits: &Limits) -> Result<(), Error> {
-        if self.topic != topic {
+        if topic.is_empty() || self.topic != topic {
             Topic::parse(topic.as_bytes(), limits.topics).map_err(|reason| Error::Topic {
                 topic: topic.to_owned(),
                 reason,

@@ -5,7 +5,7 @@ use std::{
         atomic::{AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use elbus_proto::Qos;
@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     Address, Error, Options,
-    event::{Event, Listeners},
-    link::{Operation, Submitted, Ticket},
+    event::Event,
+    link::{Listeners, Operation, Submitted, Ticket},
 };
 
 /// What a client, its inbox and its connection's task share.
@@ -92,11 +92,18 @@ impl Shared {
     /// task gets its turn.
     fn see_to(&self, mut outbox: MutexGuard<'_, Outbox>, appended: &Appended) -> Submitted {
         let batch = if appended.is_due { outbox.take() } else { None };
+        // Who reads only for those who wait for answers has to know that somebody does.
+        let must_read = outbox.reading_held && appended.id.is_some();
+        let driver = if batch.is_none() || must_read {
+            outbox.take_driver()
+        } else {
+            None
+        };
+        drop(outbox);
         if let Some(batch) = batch {
-            drop(outbox);
             batch.flush(&self.outbox);
-        } else if let Some(driver) = outbox.take_driver() {
-            drop(outbox);
+        }
+        if let Some(driver) = driver {
             driver.wake();
         }
         Submitted::Taken {
@@ -106,8 +113,13 @@ impl Shared {
     }
 
     pub(super) fn poll_verdict(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let verdict = self.outbox.lock().pending.take(OperationId(ticket.0), cx.waker());
-        verdict.map_or(Poll::Pending, |verdict| Poll::Ready(self.result(verdict)))
+        let mut outbox = self.outbox.lock();
+        let Some(verdict) = outbox.pending.take(OperationId(ticket.0), cx.waker()) else {
+            return Poll::Pending;
+        };
+        outbox.pass_turn();
+        drop(outbox);
+        Poll::Ready(self.result(verdict))
     }
 
     fn result(&self, verdict: Verdict) -> Result<(), Error> {
@@ -247,25 +259,31 @@ async fn wait_and_append(shared: Arc<Shared>, request: WaitingRequest) -> Submit
         place: None,
     };
     let turn = std::future::poll_fn(|cx| shared.poll_turn(&request, &mut waiting.place, cx.waker()));
-    let limit = shared.options.wait_while_disconnected;
+    let Some(limit) = shared.options.wait_while_disconnected else {
+        return turn.await;
+    };
     tokio::select! {
         biased;
         submitted = turn => submitted,
-        limit = disconnected_for(&shared, limit) => Submitted::Done(Err(Error::StillNotConnected { limit })),
+        () = disconnected_for(&shared, limit) => Submitted::Done(Err(Error::StillNotConnected { limit })),
     }
 }
 
-/// Ready when there is still no connection after this time.
-async fn disconnected_for(shared: &Shared, limit: Option<Duration>) -> Duration {
-    match limit {
-        Some(limit) => {
-            tokio::time::sleep(limit).await;
-            let admission = shared.outbox.lock().admit(None);
-            if admission == Admission::NotConnected {
-                return limit;
+/// Ready when there has been no connection for so long, counted from now at the earliest.
+async fn disconnected_for(shared: &Shared, limit: Duration) {
+    let started = Instant::now();
+    loop {
+        let since = {
+            let outbox = shared.outbox.lock();
+            match outbox.admit(None) {
+                Admission::NotConnected => outbox.disconnected_at.max(started),
+                _ => Instant::now(),
             }
-            std::future::pending().await
+        };
+        let due = since + limit;
+        if Instant::now() >= due {
+            return;
         }
-        None => std::future::pending().await,
+        tokio::time::sleep_until(due.into()).await;
     }
 }

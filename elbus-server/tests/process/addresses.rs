@@ -23,22 +23,6 @@ fn without_arguments_it_listens_in_a_private_directory_of_the_runtime_directory(
 }
 
 #[test]
-fn it_says_where_it_listens_and_how_to_talk_to_it() {
-    let directory = tempdir().unwrap();
-    let server = Server::run(&mut command(directory.path()));
-    let socket = directory.path().join("elbus/elbus.sock");
-    let said = &server.introduction;
-    assert!(
-        said.contains(&format!("listens at\n  {}\n", socket.display())),
-        "{said}"
-    );
-    assert!(
-        said.contains(&format!("Client('{}', ", socket.display())),
-        "{said}"
-    );
-}
-
-#[test]
 fn without_a_runtime_directory_it_listens_in_a_directory_of_the_user() {
     let directory = tempdir().unwrap();
     let uid = rustix::process::getuid().as_raw();
@@ -193,4 +177,68 @@ fn an_address_that_cannot_be_used_takes_back_the_ones_before_it() {
     let refused = Server::refused(command(directory.path()).arg("-B").arg(&good).arg("-B").arg(bad));
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(!good.exists());
+}
+
+#[test]
+fn an_address_that_is_given_twice_is_refused_before_anything_is_bound() {
+    let directory = tempdir().unwrap();
+    let absolute = directory.path().join("bus.sock");
+    for (addresses, explained) in [
+        (&["bus.sock", "bus.sock"][..], "-B bus.sock is given twice"),
+        (
+            &["bus.sock", absolute.to_str().unwrap()],
+            "are the same address: give one of them",
+        ),
+        (
+            &["bus.sock", "127.0.0.1:7", "0.0.0.0:7"],
+            "-B 0.0.0.0:7 listens at 127.0.0.1:7 as well",
+        ),
+    ] {
+        let mut command = command(directory.path());
+        for address in addresses {
+            command.args(["-B", address]);
+        }
+        let refused = Server::refused(&mut command);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.message.contains(explained), "{refused:?}");
+        assert!(!absolute.exists());
+    }
+}
+
+#[test]
+fn the_default_address_may_be_given_as_well() {
+    let directory = tempdir().unwrap();
+    let socket = directory.path().join("bus.sock");
+    let server = Server::run(
+        command(directory.path())
+            .env("ELBUS_ADDRESS", &socket)
+            .arg("-B")
+            .arg(&socket),
+    );
+    assert_eq!(server.addresses, [Address::Unix(socket)]);
+}
+
+#[test]
+fn a_runtime_directory_that_cannot_be_used_is_an_error_that_says_what_to_do() {
+    let directory = tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let open = directory.path().join("open");
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(open.join("elbus"))
+        .unwrap();
+    set_permissions(open.join("elbus"), Permissions::from_mode(0o755)).unwrap();
+    for unusable in [&directory.path().join("none"), &file, &open] {
+        let refused = Server::refused(command(directory.path()).env("XDG_RUNTIME_DIR", unusable));
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        for part in [
+            unusable.to_str().unwrap(),
+            "set XDG_RUNTIME_DIR to a directory of your own",
+            "choose an address with -B",
+        ] {
+            assert!(refused.message.contains(part), "{part}: {refused:?}");
+        }
+    }
 }

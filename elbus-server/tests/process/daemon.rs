@@ -60,6 +60,19 @@ fn the_command_returns_when_the_bus_is_up() {
 }
 
 #[test]
+fn it_says_how_to_end_it() {
+    let directory = tempdir().unwrap();
+    let (daemon, _, pid_file, said) = start(directory.path());
+    let pid = daemon.0.as_raw_nonzero();
+    let expected = format!(
+        "It runs in the background as process {pid}, which is also in {}.\nkill {pid} ends it",
+        pid_file.display()
+    );
+    assert!(said.contains(&expected), "{said}");
+    assert!(!said.contains("Ctrl-C"), "{said}");
+}
+
+#[test]
 fn it_is_cut_loose_from_the_terminal_that_started_it() {
     let directory = tempdir().unwrap();
     let (daemon, ..) = start(directory.path());

@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 use rustix::process::Signal;
 use tempfile::tempdir;
 
-use crate::support::{Refused, Server, command};
+use crate::support::{Refused, Server, command, eventually};
 
 fn server_with(pid_file: &Path) -> Result<Server, Refused> {
     let directory = pid_file.parent().unwrap();
@@ -51,18 +51,39 @@ fn one_that_names_a_process_which_is_gone_is_replaced() {
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("{pid}\n"));
 }
 
+/// Where nobody collects orphans, as in some containers, a server that was killed stays as a zombie.
+#[cfg(target_os = "linux")]
+#[test]
+fn one_that_names_a_process_which_has_ended_and_was_not_collected_is_replaced() {
+    let directory = tempdir().unwrap();
+    let file = directory.path().join("server.pid");
+    let mut ended = Command::new("true").spawn().unwrap();
+    eventually("the end of the process", || {
+        fs::read_to_string(format!("/proc/{}/stat", ended.id()))
+            .unwrap()
+            .contains(") Z")
+    });
+    fs::write(&file, format!("{}\n", ended.id())).unwrap();
+    let server = server_with(&file).unwrap();
+    let pid = server.process.pid().as_raw_nonzero();
+    assert_eq!(fs::read_to_string(&file).unwrap(), format!("{pid}\n"));
+    ended.wait().unwrap();
+}
+
 #[test]
 fn a_file_that_holds_something_else_is_refused_and_kept() {
     let directory = tempdir().unwrap();
     let file = directory.path().join("keep");
-    fs::write(&file, "precious\n").unwrap();
-    let refused = server_with(&file).err().unwrap();
-    assert_eq!(refused.code, Some(1));
-    assert!(
-        refused.message.contains("does not hold a process id"),
-        "{refused:?}"
-    );
-    assert_eq!(fs::read_to_string(&file).unwrap(), "precious\n");
+    for precious in ["precious\n", "", "-5\n", "0\n", "99999999999\n"] {
+        fs::write(&file, precious).unwrap();
+        let refused = server_with(&file).err().unwrap();
+        assert_eq!(refused.code, Some(1), "{precious:?}: {refused:?}");
+        assert!(
+            refused.message.contains("does not hold a process id"),
+            "{refused:?}"
+        );
+        assert_eq!(fs::read_to_string(&file).unwrap(), precious);
+    }
 }
 
 #[test]

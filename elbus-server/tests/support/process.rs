@@ -1,5 +1,6 @@
 //! A process whose words are read as they come, and whose end is waited for.
 use std::{
+    fs::File,
     io::{BufRead, BufReader, Read},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
@@ -8,7 +9,10 @@ use std::{
 };
 
 use elbus_testkit::PATIENCE;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    process::{Pid, Signal, kill_process},
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+};
 
 /// A process; killed when dropped.
 pub(crate) struct Process {
@@ -26,14 +30,24 @@ struct Lines {
 impl Process {
     /// Starts a process without input.
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
+        let mut child = start(command.stderr(Stdio::piped()));
         let words = Lines::of(child.stdout.take().unwrap());
         let errors = Lines::of(child.stderr.take().unwrap());
+        Self { child, words, errors }
+    }
+
+    /// Starts a process without input whose standard error is a terminal.
+    pub(crate) fn spawn_on_terminal(command: &mut Command) -> Self {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let name = ptsname(&ours, Vec::new()).unwrap();
+        let theirs = File::options().write(true).open(name.to_str().unwrap()).unwrap();
+        let mut child = start(command.stderr(theirs));
+        // The terminal ends when nobody has its other side open any more.
+        command.stderr(Stdio::null());
+        let words = Lines::of(child.stdout.take().unwrap());
+        let errors = Lines::of(File::from(ours));
         Self { child, words, errors }
     }
 
@@ -92,6 +106,14 @@ impl Process {
             self.errors.came.join("\n"),
         )
     }
+}
+
+fn start(command: &mut Command) -> Child {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"))
 }
 
 impl Drop for Process {

@@ -1,0 +1,275 @@
+//! What waits to be sent, who writes it, and who waits for answers: one short lock.
+//!
+//! ```text
+//! send   ── under the lock: admitted, given an id, appended
+//! flush  ── takes the writer token and all bytes, writes outside of the lock without waiting, gives the rest back
+//!           └─ socket full: the connection's task waits until it takes bytes again
+//! ```
+mod life;
+mod writer;
+
+use std::{io, sync::Arc, task::Waker, time::Instant};
+
+use elbus_proto::{Code, Op, Qos, request};
+pub(super) use writer::Standing;
+
+use super::{
+    filters::{Asked, Filters},
+    line::{Line, Place},
+    pending::{Answer, OperationId, Pending, Verdict},
+    queue::SendQueue,
+    request::{Checked, Request, WaitingRequest},
+    stream::Socket,
+};
+use crate::Error;
+
+/// Bytes gathered that are written without waiting for the sender to yield.
+pub(super) const GATHERED: usize = 64 * 1024;
+
+/// Where a client is between its first connection and its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// No connection; one is tried for.
+    Disconnected,
+    /// Connected; what was subscribed is asked for again.
+    Restoring,
+    Connected,
+    /// Nothing is taken any more; what was taken is written and answered.
+    Closing,
+    Closed,
+}
+
+/// Whether an operation may be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    Granted,
+    /// Over a limit, or others wait in front.
+    Full,
+    NotConnected,
+    Closed,
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    pub(super) phase: Phase,
+    /// When the last connection was lost.
+    pub(super) disconnected_at: Instant,
+    outbox_limit: usize,
+    filter_limit: usize,
+    /// Whether frames are held up to gather more.
+    holds: bool,
+    socket: Option<Arc<Socket>>,
+    /// Counts connections, so that a late writer to an old one is told apart.
+    connection: u64,
+    queue: SendQueue,
+    /// The memory of the queue that was written last.
+    spare: Option<SendQueue>,
+    /// Bytes that the holder of the token has taken.
+    taken: usize,
+    writing: bool,
+    /// The socket is full.
+    pub(super) blocked: bool,
+    /// A flush is due although frames are held up.
+    pub(super) urgent: bool,
+    broken: Option<io::Error>,
+    /// The connection's task does not read because the inbox has no room, and nobody waits for an answer.
+    pub(super) reading_held: bool,
+    pub(super) pending: Pending,
+    /// Frames sent to restore the subscriptions and not answered yet.
+    restoring: usize,
+    pub(super) filters: Filters,
+    pub(super) line: Line,
+    pub(super) checked: Checked,
+    /// The connection's task.
+    driver: Option<Waker>,
+    appended_bytes: u64,
+    written_bytes: u64,
+    /// Who waits for bytes to be written, or for the end.
+    watchers: Vec<Waker>,
+    /// Counts eighths of the time-out.
+    pub(super) tick: u32,
+    /// The tick in which bytes last came or were taken.
+    pub(super) progress: u32,
+    /// The tick in which bytes were last taken.
+    pub(super) taken_at: u32,
+    /// How it ended: whether everything was written and answered, and the broker knew.
+    pub(super) farewell: Verdict,
+}
+
+/// What became of an operation that was appended.
+pub(super) struct Appended {
+    /// There will be a verdict.
+    pub(super) id: Option<OperationId>,
+    /// So much is gathered that the sender lets others run: once every 64 KiB.
+    pub(super) gathered: bool,
+    /// The sender itself writes what waits: a real-time frame, much that was gathered, or the only operation in
+    /// flight, whose answer is awaited before anything joins it.
+    pub(super) is_due: bool,
+}
+
+impl Outbox {
+    pub(super) fn new(outbox_limit: usize, filter_limit: usize, in_flight: usize, holds: bool) -> Self {
+        Self {
+            phase: Phase::Disconnected,
+            disconnected_at: Instant::now(),
+            outbox_limit,
+            filter_limit,
+            holds,
+            socket: None,
+            connection: 0,
+            queue: SendQueue::default(),
+            spare: None,
+            taken: 0,
+            writing: false,
+            blocked: false,
+            urgent: false,
+            broken: None,
+            reading_held: false,
+            pending: Pending::new(in_flight),
+            restoring: 0,
+            filters: Filters::default(),
+            line: Line::default(),
+            checked: Checked::default(),
+            driver: None,
+            appended_bytes: 0,
+            written_bytes: 0,
+            watchers: Vec::new(),
+            tick: 0,
+            progress: 0,
+            taken_at: 0,
+            farewell: Verdict::ConnectionLost,
+        }
+    }
+
+    pub(super) fn admit(&self, place: Option<Place>) -> Admission {
+        match self.phase {
+            Phase::Closing | Phase::Closed => Admission::Closed,
+            Phase::Disconnected | Phase::Restoring => Admission::NotConnected,
+            Phase::Connected if !self.has_room() || !self.line.is_turn(place) => Admission::Full,
+            Phase::Connected => Admission::Granted,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.queued() < self.outbox_limit && !self.pending.is_full()
+    }
+
+    /// Bytes not yet written.
+    pub(super) const fn queued(&self) -> usize {
+        self.queue.len() + self.taken
+    }
+
+    /// Appends an operation that was admitted.
+    pub(super) fn append(
+        &mut self,
+        request: &Request<'_>,
+        qos: Qos,
+        awaited: bool,
+    ) -> Result<Appended, Error> {
+        let id = self.take_in(request.op, qos, request.filters)?;
+        let before = self.queue.len();
+        request.append(&mut self.queue, qos, id.unwrap_or(OperationId(0)));
+        Ok(self.appended(id, qos, awaited, before))
+    }
+
+    /// Appends an operation that waited.
+    pub(super) fn append_waiting(&mut self, request: &WaitingRequest) -> Result<Appended, Error> {
+        let filters: Vec<&str> = request.filters.iter().map(String::as_str).collect();
+        let id = self.take_in(request.op, request.qos, &filters)?;
+        let before = self.queue.len();
+        request.append(&mut self.queue, id.unwrap_or(OperationId(0)));
+        Ok(self.appended(id, request.qos, false, before))
+    }
+
+    fn appended(&mut self, id: Option<OperationId>, qos: Qos, awaited: bool, before: usize) -> Appended {
+        let after = self.queue.len();
+        self.appended_bytes += (after - before) as u64;
+        let gathered = before / GATHERED != after / GATHERED;
+        let alone = awaited && id.is_some() && self.pending.waiting() == 1 && !self.holds;
+        self.urgent |= qos.is_realtime();
+        Appended {
+            id,
+            gathered,
+            is_due: gathered || alone || qos.is_realtime(),
+        }
+    }
+
+    fn take_in(&mut self, op: Op, qos: Qos, filters: &[&str]) -> Result<Option<OperationId>, Error> {
+        let asked = if filters.is_empty() {
+            None
+        } else if self.filters.has_room(op, filters, self.filter_limit) {
+            self.filters.note(op, filters)
+        } else {
+            let limit = self.filter_limit;
+            return Err(Error::TooManyFilters { limit });
+        };
+        if !qos.is_acknowledged() {
+            return Ok(None);
+        }
+        let id = self.pending.insert(self.tick, false);
+        if let Some(asked) = asked {
+            self.pending.note(id, asked);
+        }
+        Ok(Some(id))
+    }
+
+    /// Wakes whoever is first in line, if it may go ahead.
+    pub(super) fn pass_turn(&self) {
+        if self.phase == Phase::Connected && self.has_room() {
+            self.line.wake_first();
+        }
+    }
+
+    pub(super) fn wake_driver(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            driver.wake();
+        }
+    }
+
+    /// The waker of the connection's task, to be woken outside of the lock.
+    pub(super) const fn take_driver(&mut self) -> Option<Waker> {
+        self.driver.take()
+    }
+
+    /// Registers the connection's task; it then looks at everything, so that no wake-up is lost.
+    pub(super) fn register_driver(&mut self, waker: &Waker) {
+        match &mut self.driver {
+            Some(known) => known.clone_from(waker),
+            known => *known = Some(waker.clone()),
+        }
+    }
+
+    /// Appends a ping.
+    pub(super) fn ping(&mut self) {
+        self.queue.copy(&[&request::PING]);
+        self.appended_bytes += request::PING.len() as u64;
+    }
+
+    /// Notes the answers of one chunk.
+    pub(super) fn answer(
+        &mut self,
+        answers: &mut Vec<(OperationId, Result<(), Code>)>,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let mut refused: Vec<Asked> = Vec::new();
+        for (id, result) in answers.drain(..) {
+            if self.pending.answer(id, result, wakers, &mut refused) == Answer::Restored {
+                self.restoring -= 1;
+                if let Err(code) = result {
+                    tracing::warn!(%code, "the broker refused filters that it granted before");
+                }
+            }
+        }
+        for asked in refused {
+            self.filters.forget(&asked);
+        }
+    }
+}
+
+/// Whoever is woken looks again.
+fn wake_all(wakers: &mut Vec<Waker>) {
+    for waker in wakers.drain(..) {
+        waker.wake();
+    }
+}

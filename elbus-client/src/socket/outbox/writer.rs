@@ -1,0 +1,146 @@
+//! Who writes what waits, and what becomes of what the socket did not take.
+//!
+//! Whoever holds the writer token writes; nothing is awaited meanwhile, so no frame is ever cut short by a dropped
+//! future. What is left goes to the front again. If the holder was a sender, it wakes the connection's task when there
+//! is something left or something new.
+use std::{
+    io::{self, IoSlice},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+
+use super::{GATHERED, Outbox, Phase, wake_all};
+use crate::socket::{
+    queue::{MAX_PARTS, SendQueue},
+    stream::Socket,
+};
+
+/// The bytes that the holder of the writer token has taken out.
+#[must_use = "the writer token goes with the batch"]
+pub(in crate::socket) struct Batch {
+    queue: SendQueue,
+    socket: Arc<Socket>,
+    connection: u64,
+}
+
+/// How things stand for the connection's task after it has flushed.
+#[derive(Debug)]
+pub(in crate::socket) enum Standing {
+    /// Nothing to write, or somebody else is writing.
+    Idle,
+    /// The socket is full.
+    Blocked,
+    /// Frames are held up to gather more.
+    Held,
+    /// More has come.
+    More,
+    Broken(io::Error),
+}
+
+impl Outbox {
+    /// Takes the writer token and everything that waits; `None` if there is nothing to do or somebody else does it.
+    pub(in crate::socket) fn take(&mut self) -> Option<Batch> {
+        if self.writing || self.blocked || self.queue.is_empty() || self.broken.is_some() {
+            return None;
+        }
+        let socket = Arc::clone(self.socket.as_ref()?);
+        self.writing = true;
+        self.urgent = false;
+        self.taken = self.queue.len();
+        let queue = std::mem::replace(&mut self.queue, self.spare.take().unwrap_or_default());
+        Some(Batch {
+            queue,
+            socket,
+            connection: self.connection,
+        })
+    }
+
+    /// Gives the token back with what was not written.
+    fn give_back(&mut self, batch: Batch, written: io::Result<()>) {
+        if batch.connection != self.connection {
+            return;
+        }
+        self.writing = false;
+        let rest = batch.queue.len();
+        let n = self.taken - rest;
+        self.taken = 0;
+        if n > 0 {
+            self.written_bytes += n as u64;
+            self.progress = self.tick;
+            self.taken_at = self.tick;
+            wake_all(&mut self.watchers);
+        }
+        if rest == 0 {
+            self.spare = Some(batch.queue.reuse());
+        } else {
+            let behind = std::mem::replace(&mut self.queue, batch.queue);
+            self.queue.append(behind);
+        }
+        match written {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.blocked = true,
+            Err(error) => self.broken = Some(error),
+        }
+        self.pass_turn();
+    }
+
+    /// How things stand for the connection's task, which has flushed.
+    pub(in crate::socket) fn standing(&mut self) -> Standing {
+        if let Some(error) = self.broken.take() {
+            Standing::Broken(error)
+        } else if self.blocked {
+            Standing::Blocked
+        } else if self.is_held() {
+            Standing::Held
+        } else if self.queue.is_empty() || self.writing {
+            Standing::Idle
+        } else {
+            Standing::More
+        }
+    }
+
+    /// Whether what waits is held up to gather more.
+    pub(in crate::socket) fn is_held(&self) -> bool {
+        let held = self.holds && !self.urgent && self.phase == Phase::Connected;
+        held && !self.queue.is_empty() && self.queue.len() < GATHERED
+    }
+}
+
+impl Batch {
+    /// Writes until everything is written or the socket is full.
+    fn write(&mut self, write: impl Fn(&Socket, &[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<()> {
+        while !self.queue.is_empty() {
+            let mut parts = [IoSlice::new(&[]); MAX_PARTS];
+            let filled = self.queue.front(&mut parts);
+            match write(&self.socket, &parts[..filled]) {
+                Ok(n) => self.queue.advance(n),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes as a sender does, and gives the token back. What is left, or came meanwhile, is for the connection's
+    /// task.
+    pub(in crate::socket) fn flush(mut self, outbox: &Mutex<Outbox>) {
+        let written = self.write(Socket::write);
+        let mut outbox = outbox.lock();
+        outbox.give_back(self, written);
+        if !outbox.queue.is_empty() || outbox.broken.is_some() || outbox.phase == Phase::Closing {
+            outbox.wake_driver();
+        }
+    }
+
+    /// Writes as the connection's task does, and gives the token back; the task then looks at the
+    /// [`standing`](Outbox::standing). `regardless`: also if the socket is not reported writable.
+    pub(in crate::socket) fn flush_as_driver(mut self, outbox: &Mutex<Outbox>, regardless: bool) {
+        let written = if regardless {
+            self.write(Socket::write)
+        } else {
+            self.write(Socket::write_when_ready)
+        };
+        outbox.lock().give_back(self, written);
+    }
+}
