@@ -42,25 +42,77 @@ fn the_sender_says_so_when_nobody_listens() {
 fn the_plug_in_survives_a_restart_of_the_broker() {
     for transport in Transport::ALL {
         let bus = TestBroker::start();
-        let address = bus.address(transport);
-        let mut plugin = Example::start("plugin", &[&address.to_string()]);
+        let mut plugin = Example::start("plugin", &[&bus.address(transport).to_string()]);
         plugin.says("on the bus as example.plugin");
         plugin.says("ready");
         measure(&bus, transport, "20", "20.00");
 
-        bus.block_on(bus.broker.shutdown());
-        plugin.says("off the bus: the broker closed the connection");
-        let broker = Broker::new(Config::default()).unwrap();
-        bus.block_on(async {
-            // The address may be in use for a moment longer.
-            while broker.listen(address).await.is_err() {
-                tokio::task::yield_now().await;
-            }
+        let broker = restart(&bus, transport, || {
+            plugin.says("off the bus: the broker closed the connection");
         });
         plugin.says("back on the bus, with all subscriptions");
         measure(&bus, transport, "22", "21.00");
         bus.block_on(broker.shutdown());
     }
+}
+
+/// The README promises that its program is short, needs one crate of ours, and keeps its subscription.
+#[test]
+fn the_program_of_the_readme_is_under_thirty_lines_and_keeps_its_subscription_over_a_restart() {
+    let example = include_str!("../../examples/tour.rs");
+    let (_, program) = example.split_once('\n').unwrap();
+    assert!(program.lines().count() < 30);
+    assert!(
+        include_str!("../../README.md").contains(program),
+        "the README shows another program"
+    );
+    for transport in Transport::ALL {
+        let bus = TestBroker::start();
+        let mut tour = Example::on(bus.address(transport), "tour");
+        tour.says("ready");
+        talk(&bus, transport, &mut tour, "21.5");
+        let broker = restart(&bus, transport, || tour.says("the server goes down"));
+        bus.eventually("the program is back", |_| {
+            broker
+                .clients()
+                .iter()
+                .any(|client| client.name == "tour.display")
+        });
+        talk(&bus, transport, &mut tour, "21.7");
+        bus.block_on(broker.shutdown());
+    }
+}
+
+/// Publishes as another client, which the program then tells.
+fn talk(bus: &TestBroker, transport: Transport, tour: &mut Example, value: &str) {
+    let mut listener = bus.client(transport, "tour.listener");
+    let body = [b"plant/hall\0", value.as_bytes()].concat();
+    listener.send(1, Op::Publish, Qos::No, &body);
+    tour.says(&format!("plant/hall from tour.listener: {value}"));
+    match listener.got() {
+        Got::Frame { sender, payload, .. } => {
+            assert_eq!(sender, "tour.display");
+            assert_eq!(
+                String::from_utf8(payload).unwrap(),
+                format!("plant/hall is {value}")
+            );
+        }
+        got => panic!("expected what the program tells, got {got:?}"),
+    }
+}
+
+/// Ends the broker as a server ends, and starts another one at the same address when `stopped` is through.
+fn restart(bus: &TestBroker, transport: Transport, stopped: impl FnOnce()) -> Broker {
+    bus.block_on(bus.broker.shutdown());
+    stopped();
+    let broker = Broker::new(Config::default()).unwrap();
+    bus.block_on(async {
+        // The address may be in use for a moment longer.
+        while broker.listen(bus.address(transport)).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    });
+    broker
 }
 
 /// Publishes a temperature as a client that uses none of our client's code, and waits for the mean.

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use elbus_broker::Address;
+use elbus_client::default_address::VARIABLE;
 use elbus_testkit::PATIENCE;
 
 /// An example that runs; killed when dropped.
@@ -19,18 +21,18 @@ pub(crate) struct Example {
 }
 
 impl Example {
-    /// Starts an example, which cargo built beside this test.
+    /// Starts an example on a bus, which is the default one for it.
+    pub(crate) fn on(bus: &Address, name: &str) -> Self {
+        Self::run(program(name).env(VARIABLE, bus.to_string()))
+    }
+
+    /// Starts an example with arguments.
     pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
-        let test = env::current_exe().unwrap();
-        // target/PROFILE/deps/THIS and target/PROFILE/examples/NAME
-        let program = test.ancestors().nth(2).unwrap().join("examples").join(name);
-        assert!(
-            program.exists(),
-            "{program:?} is not built: run all tests, or `cargo build --examples --features full` first"
-        );
-        let mut child = Command::new(program)
-            .args(arguments)
-            .env_remove("ELBUS_ADDRESS")
+        Self::run(program(name).env_remove(VARIABLE).args(arguments))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -38,8 +40,8 @@ impl Example {
         let output = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = channel();
         thread::spawn(move || {
-            for line in output.lines() {
-                if line.is_err() || sender.send(line.unwrap()).is_err() {
+            for line in output.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
                     return;
                 }
             }
@@ -92,4 +94,15 @@ impl Drop for Example {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The command of an example, which cargo has built: target/PROFILE/examples/NAME, beside target/PROFILE/deps/TEST.
+fn program(name: &str) -> Command {
+    let test = env::current_exe().unwrap();
+    let program = test.ancestors().nth(2).unwrap().join("examples").join(name);
+    assert!(
+        program.exists(),
+        "{program:?} is not built: run all tests, or `cargo build --examples --features full` first"
+    );
+    Command::new(program)
 }
