@@ -6,14 +6,42 @@
 //!
 //! | feature | brings | is for |
 //! | --- | --- | --- |
-//! | `ipc` (default) | [`client`] | programs that connect to a bus |
-//! | `rpc` | [`rpc`] | requests, replies and services over a client |
-//! | `broker` | [`broker`] | programs that carry the bus themselves |
+//! | `ipc` (default) | [`client`] with `Options`, `Client::connect` and the default address | programs that connect to a bus |
+//! | `rpc` | [`rpc`] and [`client`] | requests, replies and services over a client |
+//! | `broker` | [`broker`] and [`client`] | programs that carry the bus themselves |
 //! | `full` | all of them | |
 //!
 //! The wire protocol, [`proto`], is always there. The server and the command line are programs of their own: the
 //! crates `elbus-server` and `elbus-cli`.
 //!
+#![cfg_attr(
+    feature = "ipc",
+    doc = r#"
+A program on the bus. It finds the bus of this user, comes back when the server restarts, and is still subscribed then:
+
+```no_run
+use elbus::client::Client;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (client, mut inbox) = Client::connect("plant.display").await?;
+    client.subscribe(&["temperature/#"]).await?;
+    while let Some(frame) = inbox.recv().await {
+        let value = String::from_utf8_lossy(frame.payload());
+        println!("{value} from {}", frame.sender());
+        if let Err(error) = client.send("plant.log", format!("saw {value}")).await {
+            eprintln!("plant.log was not told: {error}");
+        }
+    }
+    Ok(())
+}
+```
+
+Where it connects, and every limit and time-out, is up to [`client::Options`]; what happens to the connection is told by
+[`client::Events`]; why an operation failed, and whether it may have been carried out, by [`client::Error`]; why there
+is no connection, by [`client::ConnectError`].
+"#
+)]
 #![cfg_attr(
     feature = "broker",
     doc = r#"
@@ -41,6 +69,7 @@ assert_eq!(frame.topic(), Some("temperature/hall"));
 
 #[cfg(feature = "broker")]
 pub use elbus_broker as broker;
+/// The client: sending, receiving, and (feature `ipc`) connecting over a socket.
 #[cfg(any(feature = "ipc", feature = "rpc", feature = "broker"))]
 pub use elbus_client as client;
 pub use elbus_proto as proto;
