@@ -28,9 +28,13 @@ pub(super) fn decode<T: DeserializeOwned>(params: &[u8]) -> Result<T, Failure> {
     rmp_serde::from_slice(params).map_err(|error| Failure::new(INVALID_PARAMS, error.to_string()))
 }
 
+/// How deep params may be nested: they are decoded by recursion, and none of the methods needs more than one level.
+const DEPTH: usize = 16;
+
 /// Whether this is one MessagePack value and nothing else.
 fn check(params: &[u8]) -> Result<(), Failure> {
     let mut rest = rmp_serde::Deserializer::new(params);
+    rest.set_max_depth(DEPTH);
     IgnoredAny::deserialize(&mut rest).map_err(|error| Failure::new(PARSE, error.to_string()))?;
     if rest.get_ref().is_empty() {
         Ok(())
