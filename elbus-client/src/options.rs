@@ -238,7 +238,7 @@ impl Options {
             Duration::from_millis(10),
             hour,
         )?;
-        let memory = 1 << 40;
+        let memory = 1 << 31;
         within("outbox_limit", self.outbox_limit, 1, memory)?;
         within("inbox_limit", self.inbox_limit, 1, memory)?;
         within(
