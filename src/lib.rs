@@ -75,8 +75,3 @@ pub use elbus_client as client;
 pub use elbus_proto as proto;
 #[cfg(feature = "rpc")]
 pub use elbus_rpc as rpc;
-
-/// The code on this page is compiled with the other examples.
-#[cfg(all(doctest, feature = "ipc"))]
-#[doc = include_str!("../docs/client.md")]
-struct ClientPage;
