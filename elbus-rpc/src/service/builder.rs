@@ -9,7 +9,7 @@ use super::{
     method::IntoMethod,
     router::Route,
 };
-use crate::{Cursors, Options, Rpc, StartError};
+use crate::{Cursors, Options, Rpc, StartError, options::within};
 
 /// A service: async functions by method name, with typed params and results, and a state that all of them share.
 ///
@@ -68,6 +68,7 @@ use crate::{Cursors, Options, Rpc, StartError};
 pub struct Service<S> {
     state: S,
     routes: Vec<Route>,
+    fallback: Option<Route>,
     events: Events,
 }
 
@@ -78,6 +79,7 @@ impl<S: Clone + Send + Sync + 'static> Service<S> {
         Self {
             state,
             routes: Vec::new(),
+            fallback: None,
             events: Events::default(),
         }
     }
@@ -89,6 +91,26 @@ impl<S: Clone + Send + Sync + 'static> Service<S> {
     pub fn method<M>(mut self, name: impl Into<String>, method: impl IntoMethod<S, M>) -> Self {
         let route = method.into_method().into_route(name.into(), &self.state);
         self.routes.push(route);
+        self
+    }
+
+    /// What to do with requests for methods that are not there, instead of answering so. [`Context::method`](crate::Context::method)
+    /// says which one was meant.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use elbus_rpc::{Context, Failure, Service, raw};
+    ///
+    /// async fn listen(_: (), params: Bytes, context: Context) -> Result<Bytes, Failure> {
+    ///     println!("{} calls {} with {params:?}", context.caller(), context.method());
+    ///     Ok(Bytes::new())
+    /// }
+    ///
+    /// let service = Service::new(()).fallback(raw(listen));
+    /// ```
+    #[must_use]
+    pub fn fallback<M>(mut self, method: impl IntoMethod<S, M>) -> Self {
+        self.fallback = Some(method.into_method().into_route(String::new(), &self.state));
         self
     }
 
@@ -181,9 +203,12 @@ impl<S: Clone + Send + Sync + 'static> Service<S> {
             if !names.insert(name) {
                 return Err(StartError::DuplicateMethod { name: name.clone() });
             }
-            crate::options::within("concurrent", concurrent.unwrap_or(1), 1, 1 << 20)?;
+            within("concurrent", concurrent.unwrap_or(1), 1, 1 << 20)?;
         }
-        Ok(Router::new(self.routes, self.events))
+        if let Some(Route { concurrent, .. }) = &self.fallback {
+            within("concurrent", concurrent.unwrap_or(1), 1, 1 << 20)?;
+        }
+        Ok(Router::new(self.routes, self.fallback, self.events))
     }
 }
 

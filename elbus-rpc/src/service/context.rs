@@ -1,5 +1,5 @@
 //! What a handler may know of the request beside its params.
-use std::sync::Arc;
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use elbus_client::Frame;
 
@@ -24,6 +24,7 @@ pub struct Context {
     frame: Frame,
     rpc: Rpc,
     wants_reply: bool,
+    method: Range<usize>,
 }
 
 impl Context {
@@ -32,6 +33,7 @@ impl Context {
             frame: reply.request.frame.clone(),
             rpc: Rpc::of(Arc::clone(&reply.shared)),
             wants_reply: reply.is_owed(),
+            method: reply.request.name_range(),
         }
     }
 
@@ -45,6 +47,12 @@ impl Context {
     #[must_use]
     pub fn primary_caller(&self) -> &str {
         self.frame.primary_sender()
+    }
+
+    /// The method's name; what is not UTF-8 in it is replaced.
+    #[must_use]
+    pub fn method(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.frame.payload()[self.method.clone()])
     }
 
     /// Whether the request is real-time; then so is the reply.

@@ -2,6 +2,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    ops::Range,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
@@ -22,7 +23,9 @@ const COMMON: usize = 0;
 #[derive(Default)]
 pub(crate) struct Router {
     names: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
+    /// The last one, if there is a fallback, is that: it has no name.
     methods: Vec<Route>,
+    fallback: Option<usize>,
     lanes: Vec<Lane>,
     events: Events,
 }
@@ -64,13 +67,16 @@ pub(crate) struct Load {
 }
 
 impl Router {
-    pub(super) fn new(routes: Vec<Route>, events: Events) -> Self {
+    pub(super) fn new(mut routes: Vec<Route>, fallback: Option<Route>, events: Events) -> Self {
         let names = routes.iter().enumerate();
         let names = names
             .map(|(at, route)| (route.name.as_bytes().into(), at))
             .collect();
+        let last = routes.len();
+        routes.extend(fallback);
         Self {
             names,
+            fallback: (routes.len() > last).then_some(last),
             methods: routes,
             lanes: Vec::new(),
             events,
@@ -94,12 +100,12 @@ impl Router {
     /// Takes a request in, or refuses it.
     pub(crate) fn take_request(&self, shared: &Arc<Shared>, frame: Frame, id: u32, method: usize) {
         let name = Request::name_in(&frame, method);
-        let Some(&route) = self.names.get(name) else {
-            if name == describe::METHOD.as_bytes() {
-                self.describe(shared, &frame, id);
-            } else {
-                shared.refuse(&frame, id, &Failure::no_such_method(name));
-            }
+        if name == describe::METHOD.as_bytes() {
+            self.describe(shared, &frame, id);
+            return;
+        }
+        let Some(route) = self.names.get(name).copied().or(self.fallback) else {
+            shared.refuse(&frame, id, &Failure::no_such_method(name));
             return;
         };
         let lane = self.methods[route].lane;
@@ -147,7 +153,8 @@ impl Router {
     }
 
     fn describe(&self, shared: &Arc<Shared>, frame: &Frame, id: u32) {
-        let methods = self.methods.iter().map(|route| MethodDescription {
+        let named = self.methods.iter().filter(|route| !route.name.is_empty());
+        let methods = named.map(|route| MethodDescription {
             name: route.name.clone(),
             description: route.description.clone(),
         });
@@ -184,6 +191,11 @@ impl Request {
 
     pub(super) fn name(&self) -> &[u8] {
         Self::name_in(&self.frame, self.method)
+    }
+
+    /// Where the method's name stands in the payload.
+    pub(super) const fn name_range(&self) -> Range<usize> {
+        FRONT..FRONT + self.method
     }
 
     /// Where the params begin, behind the method's name and its separator.
