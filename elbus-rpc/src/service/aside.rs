@@ -1,5 +1,8 @@
 //! The place of a handler in its lane, and how it steps aside while it waits for a call of its own.
-use std::{cell::OnceCell, sync::Arc};
+use std::{
+    cell::{Cell, OnceCell},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 
@@ -17,6 +20,8 @@ pub(super) struct Place {
     lane: usize,
     /// Made when it steps aside for the first time: most handlers never do.
     calls: OnceCell<Arc<Mutex<Calls>>>,
+    /// The handler has ended, and its reply is on the way.
+    ended: Cell<bool>,
 }
 
 /// Calls that a handler waits for.
@@ -33,6 +38,7 @@ impl Place {
             shared,
             lane,
             calls: OnceCell::new(),
+            ended: Cell::new(false),
         }
     }
 
@@ -44,10 +50,12 @@ impl Place {
     fn lane(&self) -> &Lane {
         self.shared.router.lane(self.lane)
     }
-}
 
-impl Drop for Place {
-    fn drop(&mut self) {
+    /// From now on the handler does not count among those that run.
+    fn end(&self) {
+        if self.ended.replace(true) {
+            return;
+        }
         if let Some(calls) = self.calls.get() {
             let mut calls = calls.lock();
             calls.over = true;
@@ -55,9 +63,25 @@ impl Drop for Place {
                 self.lane().step_back();
             }
         }
+        self.lane().end();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.end();
         self.lane().leave();
         self.shared.router.advance(&self.shared, self.lane);
     }
+}
+
+/// The handler in this task has ended, and its reply is on the way: the next one may run.
+pub(super) fn handler_ended() {
+    // Without a place there is nothing to give up.
+    let _ = HANDLER.try_with(|place| {
+        place.end();
+        place.shared.router.advance(&place.shared, place.lane);
+    });
 }
 
 /// The handler in whose task this was made waits for a call, until this is dropped.

@@ -22,8 +22,9 @@ pub(crate) struct Lane {
 struct State {
     queue: VecDeque<Request>,
     bytes: usize,
-    /// Handlers that run, those aside not counted.
+    /// Handlers that run.
     running: usize,
+    /// Handlers that wait for a call of their own, and those that have ended and whose reply is on the way.
     aside: usize,
     /// Somebody starts what may run: one at a time, so that a runtime that ends does not nest them without end.
     starting: bool,
@@ -73,9 +74,16 @@ impl Lane {
         }
     }
 
-    /// A handler has ended.
+    /// A handler has ended, and its reply is on the way.
+    pub(super) fn end(&self) {
+        let mut state = self.state.lock();
+        state.running -= 1;
+        state.aside += 1;
+    }
+
+    /// Its reply has been placed, or cannot be.
     pub(super) fn leave(&self) {
-        self.state.lock().running -= 1;
+        self.state.lock().aside -= 1;
     }
 
     /// A handler waits for a call of its own; answers whether it stepped aside.

@@ -1,9 +1,14 @@
 //! Exactly one reply to a request, whatever becomes of its handler.
-use std::sync::Arc;
+use std::{
+    future::{IntoFuture, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+};
 
 use elbus_client::{Error, Frame};
 
-use super::router::Request;
+use super::{aside::handler_ended, router::Request};
 use crate::{
     Failure,
     shared::{Shared, error_reply, reply_qos},
@@ -34,7 +39,8 @@ impl Reply {
         self.is_owed
     }
 
-    /// Sends a whole payload, header included, or an error; waits only while there is no room.
+    /// Sends a whole payload, header included, or an error, and waits for the broker's verdict: a client that waits for
+    /// a lone answer writes it at once. The handler's place is free meanwhile.
     pub(super) async fn send(mut self, outcome: Result<Vec<u8>, Failure>) {
         if !self.is_owed {
             return;
@@ -42,7 +48,20 @@ impl Reply {
         let id = self.request.id;
         let payload = outcome.unwrap_or_else(|failure| error_reply(id, &failure));
         let frame = &self.request.frame;
-        let sent = self.shared.send(frame.sender(), payload, reply_qos(frame)).await;
+        let sending = self
+            .shared
+            .client
+            .send(frame.sender(), payload)
+            .qos(reply_qos(frame));
+        let mut sent = sending.into_future();
+        let verdict = poll_fn(|cx| Poll::Ready(Pin::new(&mut sent).poll(cx))).await;
+        let sent = match verdict {
+            Poll::Ready(verdict) => verdict,
+            Poll::Pending => {
+                handler_ended();
+                sent.await
+            }
+        };
         self.is_owed = false;
         if let Err(error) = sent {
             self.not_sent(&error);
