@@ -50,11 +50,15 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     read(if bytes.is_empty() { &[NIL] } else { bytes })
 }
 
+/// How deep a value may be nested: it is read by recursion, and comes from somebody else.
+const DEPTH: usize = 64;
+
 /// Reads one value and nothing behind it; an error names the field.
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let mut rest = bytes;
-    let value = serde_path_to_error::deserialize(&mut Deserializer::new(&mut rest))
-        .map_err(|error| error.to_string())?;
+    let mut deserializer = Deserializer::new(&mut rest);
+    deserializer.set_max_depth(DEPTH);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| error.to_string())?;
     if rest.is_empty() {
         Ok(value)
     } else {
@@ -71,6 +75,11 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+
+    #[test]
+    fn a_value_nested_a_million_deep_is_an_error_and_overflows_no_stack() {
+        assert!(read::<IgnoredAny>(&[0x91; 1_000_000]).is_err());
+    }
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Add {
