@@ -173,6 +173,19 @@ fn subscribing() {
 }
 
 #[test]
+fn the_announcement_of_the_brokers_end_is_kept_away_by_an_exclusion() {
+    let bus = TestBroker::start();
+    let address = bus.address(Transport::Unix).clone();
+    bus.block_on(async {
+        let options = Options::new("plant.panel").address(address).never_reconnect();
+        let (client, mut inbox) = options.connect().await.unwrap();
+        client.exclude(&[".broker/warn"]).await.unwrap();
+        bus.broker.shutdown().await;
+        assert_eq!(inbox.recv().await, None);
+    });
+}
+
+#[test]
 fn events() {
     let bus = TestBroker::start();
     let address = bus.address(Transport::Unix).clone();
