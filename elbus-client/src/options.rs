@@ -6,7 +6,7 @@ use elbus_proto::{ClientName, NameLimits, TopicLimits};
 use crate::{Address, AddressError, Client, ConnectError, Inbox, default_address::default_address, socket};
 
 /// First and longest delay before the connection is tried again.
-pub(crate) const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+pub(crate) const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// How and where a client connects, and every limit it keeps.
 ///
@@ -92,7 +92,7 @@ impl Options {
     }
 
     /// How long to wait before the connection is tried again: `first`, then twice as long each time, at most
-    /// `longest`; each time shortened by chance, to half of it at most. Default: 100 ms, 5 s.
+    /// `longest`; each time shortened by chance, to half of it at most. Default: 100 ms, 1 s.
     #[must_use]
     pub const fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.backoff = Some((first, longest));
