@@ -3,7 +3,7 @@ use std::{
     future::IntoFuture,
     marker::PhantomData,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -176,7 +176,8 @@ pub struct RawCalling<'a> {
 
 enum Stage<'a> {
     Fresh(RawCall<'a>),
-    Sending(Sent<'a>),
+    /// With what the verdict wakes.
+    Sending(Sent<'a>, Waker),
     /// The request is with its target.
     Placed,
     Over,
@@ -213,30 +214,31 @@ impl<'a> RawCalling<'a> {
             self.id = 0;
             return Poll::Ready(outcome);
         }
-        let Stage::Sending(sent) = &mut self.stage else {
+        let Stage::Sending(sent, verdict) = &mut self.stage else {
             return Poll::Pending;
         };
-        match ready!(Pin::new(sent).poll(cx)) {
-            Ok(()) => {
-                self.stage = Stage::Placed;
-                self.shared.pending.lock().placed(self.id);
-                Poll::Pending
-            }
-            Err(error) => {
-                self.shared.pending.lock().remove(self.id);
-                self.id = 0;
-                Poll::Ready(Err(error.into()))
-            }
+        let result = ready!(Pin::new(sent).poll(&mut Context::from_waker(verdict)));
+        let mut pending = self.shared.pending.lock();
+        if let Err(error) = result {
+            pending.remove(self.id);
+            self.id = 0;
+            return Poll::Ready(Err(error.into()));
         }
+        self.stage = Stage::Placed;
+        pending.placed(self.id);
+        let outcome = ready!(pending.poll(self.id, cx));
+        self.id = 0;
+        Poll::Ready(outcome)
     }
 
     fn send(&mut self, call: RawCall<'a>) -> Result<(), CallError> {
         let mut payload = call.payload?;
-        self.id = self.shared.pending.lock().insert(call.target, call.limit)?;
+        let (id, verdict) = self.shared.pending.lock().insert(call.target, call.limit)?;
+        self.id = id;
         let header = request_header(self.id);
         payload[..header.len()].copy_from_slice(&header);
         let sending = self.shared.client.send(call.target, payload).qos(call.qos);
-        self.stage = Stage::Sending(sending.into_future());
+        self.stage = Stage::Sending(sending.into_future(), verdict);
         Ok(())
     }
 }

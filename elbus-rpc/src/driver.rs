@@ -4,7 +4,7 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use elbus_client::{Event, Events, Frame, Inbox, Kind};
@@ -29,6 +29,8 @@ pub struct Driver {
     inbox: Inbox,
     events: Option<Events>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Empty: keeps its memory from one time to the next.
+    wakers: Vec<Waker>,
 }
 
 impl Driver {
@@ -38,6 +40,7 @@ impl Driver {
             shared,
             inbox,
             timer: None,
+            wakers: Vec::new(),
         }
     }
 
@@ -100,6 +103,7 @@ impl Driver {
                 Poll::Ready(Some(Event::Disconnected { .. } | Event::Missed { .. })) => {
                     self.shared.end_calls(crate::pending::Pending::connection_lost);
                 }
+                Poll::Ready(Some(Event::Connected)) => self.shared.pending.lock().connected(),
                 Poll::Ready(Some(_)) => {}
                 Poll::Ready(None) => self.events = None,
                 Poll::Pending => return,
@@ -150,6 +154,11 @@ impl Future for Driver {
         }
         // What has arrived before the connection was lost counts.
         let inbox = self.poll_inbox(cx);
+        let this = &mut *self;
+        this.shared.pending.lock().take_verdicts(&mut this.wakers);
+        for waker in this.wakers.drain(..) {
+            waker.wake();
+        }
         self.poll_events(cx);
         inbox
     }

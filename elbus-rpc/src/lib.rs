@@ -56,6 +56,7 @@ mod pending;
 mod rpc;
 mod service;
 mod shared;
+mod verdict;
 mod watch;
 
 pub use call::{Call, Calling, RawCall, RawCalling};

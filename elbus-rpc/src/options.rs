@@ -181,7 +181,7 @@ impl Options {
     pub fn build(self, client: Client, inbox: Inbox) -> Result<(Rpc, Driver), StartError> {
         self.settings.check()?;
         let router = self.router?.with_limits(&self.settings);
-        let shared = Arc::new(Shared::new(client, self.settings, router, Handle::current()));
+        let shared = Shared::new(client, self.settings, router, Handle::current());
         let rpc = Rpc::of(Arc::clone(&shared));
         Ok((rpc, Driver::new(shared, inbox)))
     }

@@ -5,6 +5,7 @@
 //! calls, and finding a call is an index. A slot keeps the memory of its target's name: taking a call in does not
 //! allocate once the table has grown.
 use std::{
+    sync::{Arc, Weak},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -13,10 +14,12 @@ use bytes::Bytes;
 use elbus_proto::ClientName;
 use tokio::time::Instant;
 
-use crate::CallError;
+use crate::{CallError, shared::Shared, verdict::VerdictWaker};
 
 /// Slots of a table at first, and what it shrinks to.
 const FEWEST_SLOTS: usize = 64;
+
+const CONNECTION_LOST: CallError = CallError::Transport(elbus_client::Error::ConnectionLost);
 
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -40,6 +43,9 @@ pub(crate) struct Pending {
     pub(crate) watched: bool,
     closed: bool,
     strays: u64,
+    /// Calls with a verdict on their request, whose callers are to be woken.
+    verdicts: Vec<u32>,
+    shared: Weak<Shared>,
 }
 
 #[derive(Debug)]
@@ -52,8 +58,12 @@ struct Slot {
     limit: Duration,
     /// The broker has placed the request with its target.
     placed: bool,
+    /// The connection was lost before we knew whether the request was placed: if it was, no reply can come.
+    lost: bool,
     waker: Option<Waker>,
     outcome: Option<Outcome>,
+    /// Made when the slot is used for the first time.
+    verdict: Option<Arc<VerdictWaker>>,
 }
 
 /// What [`Pending::look`] found.
@@ -66,7 +76,7 @@ pub(crate) struct Look {
 }
 
 impl Pending {
-    pub(crate) fn new(limit: usize, slow_after: Duration, seed: u32) -> Self {
+    pub(crate) fn new(limit: usize, slow_after: Duration, seed: u32, shared: Weak<Shared>) -> Self {
         Self {
             slots: free(FEWEST_SLOTS),
             used: 0,
@@ -78,11 +88,13 @@ impl Pending {
             watched: false,
             closed: false,
             strays: 0,
+            verdicts: Vec::new(),
+            shared,
         }
     }
 
-    /// Takes a call in and answers its id.
-    pub(crate) fn insert(&mut self, target: &str, limit: Duration) -> Result<u32, CallError> {
+    /// Takes a call in and answers its id, and the waker for the broker's verdict on its request.
+    pub(crate) fn insert(&mut self, target: &str, limit: Duration) -> Result<(u32, Waker), CallError> {
         if self.closed {
             return Err(CallError::Transport(elbus_client::Error::Closed));
         }
@@ -104,7 +116,11 @@ impl Pending {
         slot.target.clear();
         slot.target.push_str(target);
         (slot.since, slot.deadline, slot.limit) = (since, deadline, limit);
-        slot.placed = false;
+        (slot.placed, slot.lost) = (false, false);
+        let verdict = slot
+            .verdict
+            .get_or_insert_with(|| VerdictWaker::new(Weak::clone(&self.shared)));
+        let verdict = verdict.waker_for(id);
         let look = if self.watched {
             deadline
         } else {
@@ -114,7 +130,7 @@ impl Pending {
             self.check_at = Some(look);
             self.wake_driver();
         }
-        Ok(id)
+        Ok((id, verdict))
     }
 
     fn next_id(&self) -> u32 {
@@ -141,10 +157,27 @@ impl Pending {
         Poll::Pending
     }
 
+    /// The broker's verdict on a request is there. Answers whom to wake: the driver, as a rule.
+    pub(crate) fn note_verdict(&mut self, id: u32) -> Option<Waker> {
+        self.verdicts.push(id);
+        self.driver.take()
+    }
+
+    /// The callers whose verdict is there and who still wait: a reply that came with it has been noted before.
+    pub(crate) fn take_verdicts(&mut self, wakers: &mut Vec<Waker>) {
+        let mut verdicts = std::mem::take(&mut self.verdicts);
+        let callers = verdicts.drain(..).filter_map(|id| self.find(id)?.waker.take());
+        wakers.extend(callers);
+        self.verdicts = verdicts;
+    }
+
     /// The broker has placed the request with its target.
     pub(crate) fn placed(&mut self, id: u32) {
         if let Some(slot) = self.find(id) {
             slot.placed = true;
+            if slot.lost && slot.outcome.is_none() {
+                slot.outcome = Some(Err(CONNECTION_LOST));
+            }
         }
     }
 
@@ -185,12 +218,19 @@ impl Pending {
     }
 
     /// Ends every call whose request has reached its target: no reply can come over a connection that is gone. The
-    /// client itself ends those that it has not sent.
+    /// client itself ends those of which it does not know the verdict.
     pub(crate) fn connection_lost(&mut self) -> Vec<Waker> {
-        self.end(|slot| {
-            slot.placed
-                .then_some(CallError::Transport(elbus_client::Error::ConnectionLost))
-        })
+        for slot in &mut self.slots {
+            slot.lost = !slot.placed;
+        }
+        self.end(|slot| slot.placed.then_some(CONNECTION_LOST))
+    }
+
+    /// There is a new connection: what is placed from now on is placed over that.
+    pub(crate) fn connected(&mut self) {
+        for slot in &mut self.slots {
+            slot.lost = false;
+        }
     }
 
     /// Ends every call, and every one to come.
@@ -319,8 +359,10 @@ fn free(len: usize) -> Vec<Slot> {
         deadline: now,
         limit: Duration::ZERO,
         placed: false,
+        lost: false,
         waker: None,
         outcome: None,
+        verdict: None,
     };
     std::iter::repeat_with(slot).take(len).collect()
 }

@@ -2,7 +2,7 @@
 use std::{
     hash::{BuildHasher, RandomState},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Waker},
@@ -33,11 +33,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(client: Client, settings: Settings, router: Router, runtime: Handle) -> Self {
+    pub(crate) fn new(client: Client, settings: Settings, router: Router, runtime: Handle) -> Arc<Self> {
         let seed = RandomState::new().hash_one(client.name());
-        Self {
+        Arc::new_cyclic(|own| Self {
             client,
-            pending: Mutex::new(Pending::new(settings.calls, settings.watch_after, seed as u32)),
+            pending: Mutex::new(Pending::new(
+                settings.calls,
+                settings.watch_after,
+                seed as u32,
+                Weak::clone(own),
+            )),
             settings,
             router,
             handles: AtomicUsize::new(0),
@@ -45,7 +50,7 @@ impl Shared {
             detached: AtomicUsize::new(0),
             refused_busy: AtomicU64::new(0),
             events_dropped: AtomicU64::new(0),
-        }
+        })
     }
 
     /// Sends an error reply without waiting.
@@ -120,4 +125,10 @@ pub(crate) fn reply(id: u32, result: &[u8]) -> Vec<u8> {
 
 pub(crate) fn error_reply(id: u32, failure: &Failure) -> Vec<u8> {
     [&error_header(id, failure.code())[..], failure.reason()].concat()
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
 }
