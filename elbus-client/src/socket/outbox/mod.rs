@@ -184,8 +184,10 @@ impl Outbox {
 
     fn appended(&mut self, id: Option<OperationId>, qos: Qos, awaited: bool, before: usize) -> Appended {
         let after = self.queue.len();
+        let appended = self.appended_bytes;
         self.appended_bytes += (after - before) as u64;
-        let gathered = before / GATHERED != after / GATHERED;
+        // Of all that was appended: were it of what waits, a writer that keeps up would never let a sender pause.
+        let gathered = appended / GATHERED as u64 != self.appended_bytes / GATHERED as u64;
         let alone = awaited && id.is_some() && self.pending.waiting() == 1 && !self.holds;
         self.urgent |= qos.is_realtime();
         Appended {
