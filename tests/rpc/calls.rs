@@ -6,7 +6,7 @@ use elbus_client::{Code, Error, Kind, Outcome, Qos};
 use elbus_rpc::{CallError, Context, Failure, Payload, Service, code, decode, raw};
 use serde::{Deserialize, Serialize};
 
-use crate::common::{LONG, on_every_link, silent, soon};
+use crate::common::{LONG, nothing_is_left, on_every_link, silent, soon};
 
 #[derive(Serialize, Deserialize)]
 struct Add {
@@ -55,7 +55,7 @@ fn many_calls_are_in_flight_at_once_and_each_gets_its_own_reply() {
             });
         }
         soon("all replies", calls.join_all()).await;
-        assert_eq!(rpc.stats().calls_pending, 0);
+        nothing_is_left(&rpc).await;
     });
 }
 
@@ -91,7 +91,7 @@ fn a_call_to_nobody_fails_at_once() {
                 method: "a\0b".to_owned()
             })
         );
-        assert_eq!(rpc.stats().calls_pending, 0);
+        nothing_is_left(&rpc).await;
     });
 }
 
@@ -140,7 +140,7 @@ fn a_deadline_ends_a_call_whose_target_is_silent() {
         let result = rpc.call::<_, ()>("silent", "x", &()).timeout(limit).await;
         assert_eq!(result, Err(CallError::TimedOut { limit }));
         assert!(begin.elapsed() >= limit);
-        assert_eq!(rpc.stats().calls_pending, 0);
+        nothing_is_left(&rpc).await;
     });
 }
 

@@ -117,3 +117,9 @@ pub(crate) async fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
 pub(crate) async fn silent(bus: &Bus, name: &str) -> (Client, Inbox) {
     bus.client(name).await
 }
+
+/// Waits until no call is pending. Beside the test's own there may be one by which the layer asks the broker who is
+/// there: on a loaded machine any call may take long enough for that.
+pub(crate) async fn nothing_is_left(rpc: &Rpc) {
+    eventually("no call is pending", || rpc.stats().calls_pending == 0).await;
+}

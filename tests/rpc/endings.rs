@@ -7,7 +7,7 @@ use std::{
 use elbus_client::{Code, Error};
 use elbus_rpc::{CallError, Failure, Service};
 
-use crate::common::{LONG, Link, eventually, on_every_link, options, silent, soon};
+use crate::common::{LONG, Link, eventually, nothing_is_left, on_every_link, options, silent, soon};
 
 #[test]
 fn a_call_ends_when_its_target_leaves_the_bus() {
@@ -38,7 +38,7 @@ fn a_call_ends_when_its_target_leaves_the_bus() {
                 })
             );
         }
-        assert_eq!(rpc.stats().calls_pending, 0);
+        nothing_is_left(&rpc).await;
     });
 }
 
@@ -152,7 +152,7 @@ fn a_call_ends_when_the_own_connection_is_lost() {
             soon("the call's end", calling).await.unwrap(),
             Err(CallError::Transport(expected))
         );
-        assert_eq!(rpc.stats().calls_pending, 0);
+        nothing_is_left(&rpc).await;
     });
 }
 
@@ -201,10 +201,10 @@ fn a_dropped_call_leaves_no_entry() {
             async move { rpc.call::<_, ()>("target", "x", &()).await }
         });
         soon("the request", inbox.recv()).await.unwrap();
-        assert_eq!(rpc.stats().calls_pending, 1);
+        assert!(rpc.stats().calls_pending >= 1);
         calling.abort();
         assert!(soon("the task's end", calling).await.is_err());
-        assert_eq!(rpc.stats().calls_pending, 0);
+        nothing_is_left(&rpc).await;
     });
 }
 
@@ -249,8 +249,8 @@ fn of_100_000_calls_answered_timed_out_or_cancelled_none_leaves_an_entry() {
             calls.join_all().await;
         }
         println!("{CALLS} calls in {:?}", begin.elapsed());
-        let stats = rpc.stats();
-        assert_eq!((stats.calls_pending, stats.strays), (0, 0));
+        nothing_is_left(&rpc).await;
+        assert_eq!(rpc.stats().strays, 0);
     });
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use elbus_rpc::{CallError, Options, StartError};
 
-use crate::common::{in_process, on_every_link, options, silent, soon};
+use crate::common::{in_process, nothing_is_left, on_every_link, options, silent, soon};
 
 #[test]
 fn as_many_calls_wait_as_the_limit_and_one_more_fails_at_once() {
@@ -21,7 +21,7 @@ fn as_many_calls_wait_as_the_limit_and_one_more_fails_at_once() {
         let refused = rpc.call::<_, ()>("silent", "x", &()).await;
         assert_eq!(refused, Err(CallError::TooManyCalls { limit: 3 }));
         calls.shutdown().await;
-        assert_eq!(rpc.stats().calls_pending, 0);
+        nothing_is_left(&rpc).await;
         let limit = Duration::from_millis(1);
         let granted = rpc.call::<_, ()>("silent", "x", &()).timeout(limit).await;
         assert_eq!(granted, Err(CallError::TimedOut { limit }));

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 use elbus_client::Code;
 use elbus_rpc::{CallError, Failure, Rpc, Service};
 
-use crate::common::{Bus, in_process, on_every_link, options, silent, soon};
+use crate::common::{Bus, eventually, in_process, nothing_is_left, on_every_link, options, silent, soon};
 
 async fn serve(bus: &Bus, name: &str) -> Rpc {
     let service = Service::new(name.to_owned()).method("name", async |name: String, (): ()| {
@@ -47,7 +47,7 @@ fn everybody_whom_the_mask_names_answers_under_its_name() {
         );
         assert_eq!(all(&rpc, "nobody.*", crate::common::LONG).await.len(), 0);
         assert_eq!(all(&rpc, "*", crate::common::LONG).await.len(), 5);
-        assert_eq!(rpc.stats().calls_pending, 0);
+        nothing_is_left(&rpc).await;
     });
 }
 
@@ -109,9 +109,9 @@ fn a_stream_that_is_dropped_forgets_its_calls() {
         let mut many = rpc.call_many::<_, String>("plant.*", "name", &());
         let (name, _) = soon("the first", many.next()).await.unwrap();
         assert_eq!(name, "plant.a");
-        crate::common::eventually("the silent one was called", || rpc.stats().calls_pending == 1).await;
+        eventually("the silent one is called", || rpc.stats().calls_pending == 1).await;
         drop(many);
-        crate::common::eventually("nothing is left", || rpc.stats().calls_pending == 0).await;
+        nothing_is_left(&rpc).await;
     });
 }
 

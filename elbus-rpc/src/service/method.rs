@@ -64,12 +64,22 @@ impl<S> std::fmt::Debug for Method<S> {
 
 /// What can be registered as a method: a [`Method`], or an async function with the arguments `(state, params)` or
 /// `(state, params, context)`. `M` only tells them apart.
+#[diagnostic::on_unimplemented(
+    message = "this cannot be a method of a service with the state `{S}`",
+    note = "a method is an `async fn(state, params) -> Result<output, error>`, optionally with a `Context` as its last \
+            argument; params can be deserialized, output serialized, and the error becomes a `Failure`"
+)]
 pub trait IntoMethod<S, M> {
     /// The method.
     fn into_method(self) -> Method<S>;
 }
 
 /// A handler that takes any bytes; `M` only tells apart those with and without a [`Context`].
+#[diagnostic::on_unimplemented(
+    message = "this cannot be a raw method of a service with the state `{S}`",
+    note = "a raw method is an `async fn(state, Bytes) -> Result<output, error>`, optionally with a `Context` as its last \
+            argument; the output is bytes, and the error becomes a `Failure`"
+)]
 pub trait RawHandler<S, M> {
     /// The method.
     fn into_raw_method(self) -> Method<S>;

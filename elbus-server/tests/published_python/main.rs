@@ -9,6 +9,7 @@ mod support;
 
 mod clients;
 mod log;
+mod our_rpc;
 mod pace;
 mod venv;
 

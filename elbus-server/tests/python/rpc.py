@@ -105,4 +105,5 @@ def check(first, second, group):
     expect(rpc_b.notified.get(timeout=PATIENCE), b'take note')
 
 
-run_with_each(check)
+if __name__ == '__main__':
+    run_with_each(check)

@@ -2,7 +2,7 @@
 pub(crate) mod busrt;
 pub(crate) mod busrt_blocking;
 pub(crate) mod elbus;
-mod ours;
+pub(crate) mod ours;
 
 use ::busrt::{ErrorKind, Frame};
 

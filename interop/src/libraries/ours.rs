@@ -24,6 +24,11 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(settings: &Settings<'_>) -> Result<Box<dyn Party>, ErrorKind> {
+        Ok(Self::party(Self::link(settings)?))
+    }
+
+    /// The library's own client.
+    pub(crate) fn link(settings: &Settings<'_>) -> Result<(elbus_client::Client, Inbox), ErrorKind> {
         // Where the connection is lost the test shall see it.
         let mut options = Options::new(settings.name)
             .address(settings.address)
@@ -31,11 +36,10 @@ impl Client {
         if settings.patient {
             options = options.timeout(PATIENCE);
         }
-        match wait(options.connect()) {
-            Ok(connected) => Ok(Self::party(connected)),
-            Err(ConnectError::Refused { code, .. }) => Err(ErrorKind::from(code.byte())),
-            Err(error) => panic!("{}: {error}", settings.name),
-        }
+        wait(options.connect()).map_err(|error| match error {
+            ConnectError::Refused { code, .. } => ErrorKind::from(code.byte()),
+            error => panic!("{}: {error}", settings.name),
+        })
     }
 
     /// Behind the common face.
@@ -124,7 +128,7 @@ const fn quality(qos: QoS) -> Qos {
     }
 }
 
-fn got(frame: &Frame) -> Got {
+pub(crate) fn got(frame: &Frame) -> Got {
     Got {
         kind: match frame.kind() {
             Kind::Message => FrameKind::Message,

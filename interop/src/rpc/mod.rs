@@ -2,6 +2,7 @@
 mod busrt;
 mod busrt_blocking;
 mod elbus;
+mod ours;
 
 use std::sync::{
     Mutex,
@@ -163,7 +164,7 @@ impl Bus<'_> {
             Library::Elbus => Box::new(elbus::Client::new(&settings)),
             Library::Busrt => Box::new(busrt::Client::new(&settings)),
             Library::BusrtBlocking => Box::new(busrt_blocking::Client::new(&settings)),
-            Library::Ours => panic!("our client has no RPC layer yet"),
+            Library::Ours => Box::new(ours::Client::new(&settings)),
         }
     }
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod connection;
+mod cursors;
 mod everywhere;
+mod rpc;
 mod verdicts;
 
 use elbus_interop::{Broker, Bus, Library, Place};
