@@ -1,7 +1,7 @@
 //! `send` and `publish`: one payload, or each line of the standard input.
 use std::{fmt, io::IsTerminal, os::unix::ffi::OsStrExt};
 
-use elbus_client::{Client, Payload};
+use elbus_client::{Client, Payload, Qos};
 
 use super::pipeline::Pipeline;
 use crate::{
@@ -56,7 +56,7 @@ pub(crate) async fn run(
     if sending.lines {
         let (client, _) = bus::join(options).await?;
         send_lines(Pipeline::new(&client, &destination, sending.qos), say).await?;
-        return leave(&client).await;
+        return leave(&client, sending.qos).await;
     }
     let payload = match &sending.payload {
         Some(payload) => payload.as_bytes().to_vec(),
@@ -73,7 +73,7 @@ pub(crate) async fn run(
         destination: destination.clone(),
         error,
     })?;
-    leave(&client).await
+    leave(&client, sending.qos).await
 }
 
 /// Sends each line as it comes; what has been read is on its way before more is waited for.
@@ -108,7 +108,12 @@ async fn send_lines(mut pipeline: Pipeline<'_>, say: Say) -> Result<(), CliError
 }
 
 /// Leaves the bus when everything sent is with the broker.
-async fn leave(client: &Client) -> Result<(), CliError> {
+async fn leave(client: &Client, qos: Qos) -> Result<(), CliError> {
+    if qos.is_acknowledged() {
+        // Everything is: whatever becomes of the connection now, nothing is lost.
+        let _ = client.close().await;
+        return Ok(());
+    }
     // Flushing goes on for as long as the broker takes anything; the time-out of closing comes after that.
     client.flush().await.map_err(CliError::Leave)?;
     client.close().await.map_err(CliError::Leave)
