@@ -11,7 +11,7 @@ use std::{
 use super::{
     inbox::Arrivals,
     line::Place,
-    outbox::{Admission, Appended, Guarded, Outbox, Phase},
+    outbox::{Admission, Appended, Batch, Guarded, Outbox, Phase},
     pending::{OperationId, Verdict},
     request::{Limits, Request, WaitingRequest},
     stream::Socket,
@@ -64,43 +64,43 @@ impl Shared {
 
     /// Takes an operation; what is due is written at once.
     pub(super) fn submit(self: &Arc<Self>, operation: Operation<'_>, qos: Qos, awaited: bool) -> Submitted {
+        let request = Request::new(operation);
+        let mut batch = None;
         let appended = self.outbox.with(|outbox| {
-            let request = match Request::new(operation, &self.limits, &mut outbox.checked) {
-                Ok(request) => request,
-                Err(error) => return Err(Submitted::Done(Err(error))),
-            };
+            if let Err(error) = request.check(&self.limits, &mut outbox.checked) {
+                return Err(failed(error));
+            }
             match outbox.admit(None) {
-                Admission::Closed => Err(Submitted::Done(Err(Error::Closed))),
+                Admission::Closed => Err(failed(Error::Closed)),
                 Admission::NotConnected if self.options.wait_while_disconnected.is_none() => {
-                    Err(Submitted::Done(Err(Error::NotConnected)))
+                    Err(failed(Error::NotConnected))
                 }
                 Admission::NotConnected | Admission::Full => {
-                    let request = request.into_waiting(qos);
-                    Err(Submitted::Later(Box::pin(wait_and_append(
-                        Arc::clone(self),
-                        request,
-                    ))))
+                    let waiting = wait_and_append(Arc::clone(self), request.to_waiting(qos));
+                    Err(Box::new(Submitted::Later(Box::pin(waiting))))
                 }
                 Admission::Granted => {
-                    let appended = outbox.append(&request, qos, awaited);
-                    appended.map_err(|error| Submitted::Done(Err(error)))
+                    let appended = outbox.append(&request, qos, awaited).map_err(failed)?;
+                    batch = outbox.due_now(&appended);
+                    Ok(appended)
                 }
             }
         });
-        match appended {
-            Ok(appended) => self.see_to(appended),
-            Err(submitted) => submitted,
-        }
+        self.see_to(appended, batch)
     }
 
-    /// Writes what was appended, if that is for the sender to do.
-    fn see_to(&self, appended: Appended) -> Submitted {
-        if let Some(batch) = appended.batch {
+    /// Writes what the sender itself is to write.
+    #[inline]
+    fn see_to(&self, appended: Result<Appended, Box<Submitted>>, batch: Option<Batch>) -> Submitted {
+        if let Some(batch) = batch {
             batch.flush(&self.outbox);
         }
-        Submitted::Taken {
-            ticket: appended.id.map(Ticket::from),
-            pause: appended.gathered,
+        match appended {
+            Ok(appended) => Submitted::Taken {
+                ticket: appended.id.map(Ticket::from),
+                pause: appended.gathered,
+            },
+            Err(submitted) => *submitted,
         }
     }
 
@@ -209,30 +209,37 @@ impl Shared {
         place: &mut Option<Place>,
         waker: &Waker,
     ) -> Poll<Submitted> {
+        let mut batch = None;
         let appended = self.outbox.with(|outbox| match outbox.admit(*place) {
-            Admission::Closed => Some(Err(Error::Closed)),
+            Admission::Closed => Poll::Ready(Err(failed(Error::Closed))),
             Admission::NotConnected if self.options.wait_while_disconnected.is_none() => {
-                Some(Err(Error::NotConnected))
+                Poll::Ready(Err(failed(Error::NotConnected)))
             }
             Admission::NotConnected | Admission::Full => {
                 outbox.line.wait(place, waker);
-                None
+                Poll::Pending
             }
             Admission::Granted => {
-                let appended = outbox.append_waiting(request);
+                let appended = outbox.append_waiting(request).map_err(failed);
                 if let Some(place) = place.take() {
                     outbox.line.leave(place);
                 }
                 outbox.pass_turn();
-                Some(appended)
+                batch = appended
+                    .as_ref()
+                    .ok()
+                    .and_then(|appended| outbox.due_now(appended));
+                Poll::Ready(appended)
             }
         });
-        match appended {
-            None => Poll::Pending,
-            Some(Ok(appended)) => Poll::Ready(self.see_to(appended)),
-            Some(Err(error)) => Poll::Ready(Submitted::Done(Err(error))),
-        }
+        appended.map(|appended| self.see_to(appended, batch))
     }
+}
+
+/// Boxed, as is everything that is not appended at once: the way of what is should be short.
+#[cold]
+fn failed(error: Error) -> Box<Submitted> {
+    Box::new(Submitted::Done(Err(error)))
 }
 
 /// A place in the line, given up when it is dropped.

@@ -113,9 +113,9 @@ pub(super) struct Appended {
     pub(super) id: Option<OperationId>,
     /// So much is gathered that the sender lets others run: once every 64 KiB.
     pub(super) gathered: bool,
-    /// What the sender itself writes: with a real-time frame, much that was gathered, or the only operation in flight,
-    /// whose answer is awaited before anything joins it. Otherwise the connection's task does, when the sender yields.
-    pub(super) batch: Option<Batch>,
+    /// The sender itself writes what waits: a real-time frame, much that was gathered, or the only operation in
+    /// flight, whose answer is awaited before anything joins it.
+    is_due: bool,
 }
 
 impl Outbox {
@@ -175,7 +175,8 @@ impl Outbox {
         self.queue.len() + self.taken
     }
 
-    /// Appends an operation that was admitted, and sees to it that it is written.
+    /// Appends an operation that was admitted.
+    #[inline]
     pub(super) fn append(
         &mut self,
         request: &Request<'_>,
@@ -197,6 +198,7 @@ impl Outbox {
         Ok(self.appended(id, request.qos, false, before))
     }
 
+    #[inline]
     fn appended(&mut self, id: Option<OperationId>, qos: Qos, awaited: bool, before: usize) -> Appended {
         let after = self.queue.len();
         let appended = self.appended_bytes;
@@ -205,15 +207,26 @@ impl Outbox {
         let gathered = appended / GATHERED as u64 != self.appended_bytes / GATHERED as u64;
         let alone = awaited && id.is_some() && self.pending.waiting() == 1 && !self.holds;
         self.urgent |= qos.is_realtime();
-        let is_due = gathered || alone || qos.is_realtime();
-        let batch = if is_due { self.take() } else { None };
-        // Who reads only for those who wait for answers has to know that somebody does.
-        if batch.is_none() || self.reading_held && id.is_some() {
-            self.wake_driver();
+        Appended {
+            id,
+            gathered,
+            is_due: gathered || alone || qos.is_realtime(),
         }
-        Appended { id, gathered, batch }
     }
 
+    /// Sees to it that what was appended is written: now, by the sender, which gets the batch; or when the sending task
+    /// yields and the connection's task gets its turn.
+    #[inline]
+    pub(super) fn due_now(&mut self, appended: &Appended) -> Option<Batch> {
+        let batch = if appended.is_due { self.take() } else { None };
+        // Who reads only for those who wait for answers has to know that somebody does.
+        if batch.is_none() || self.reading_held && appended.id.is_some() {
+            self.wake_driver();
+        }
+        batch
+    }
+
+    #[inline]
     fn take_in(&mut self, op: Op, qos: Qos, filters: &[&str]) -> Result<Option<OperationId>, Error> {
         if qos.is_acknowledged() && self.pending.is_used_up() {
             return Err(Error::TooManyConfirmations { limit: MOST_HELD });

@@ -19,6 +19,9 @@ impl Guarded {
     pub(in crate::socket) fn with<R>(&self, act: impl FnOnce(&mut Outbox) -> R) -> R {
         let mut outbox = self.0.lock();
         let result = act(&mut outbox);
+        if outbox.due.is_nobody() {
+            return result;
+        }
         let due = std::mem::take(&mut outbox.due);
         drop(outbox);
         due.wake();
@@ -36,6 +39,10 @@ pub(super) struct Due {
 
 impl Due {
     #[inline]
+    const fn is_nobody(&self) -> bool {
+        self.driver.is_none() && self.others.is_empty()
+    }
+
     fn wake(self) {
         if let Some(driver) = self.driver {
             driver.wake();
