@@ -60,15 +60,17 @@ fn start(args: &Args) -> Result<(), CliError> {
     outcome
 }
 
-/// The connection lives on the worker thread. So the command, on the main thread, may block while it writes to the
-/// standard output, and the bus is answered all the same. What is measured gets the threads that a program of its own
-/// would have.
+/// The connection lives on a worker thread. So the command, on the main thread, may block while it writes to the
+/// standard output, and the bus is answered all the same.
 fn runtime(command: &Command) -> std::io::Result<Runtime> {
-    let mut builder = Builder::new_multi_thread();
-    if !matches!(command, Command::Benchmark(_)) {
-        builder.worker_threads(1);
-    }
-    builder.enable_all().build()
+    let threads = match command {
+        Command::Benchmark(benchmark) => benchmark.threads.into(),
+        _ => 1,
+    };
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
 }
 
 async fn run(args: &Args, say: Say) -> Result<(), CliError> {
