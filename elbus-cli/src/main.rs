@@ -63,14 +63,15 @@ fn start(args: &Args) -> Result<(), CliError> {
 /// The connection lives on a worker thread. So the command, on the main thread, may block while it writes to the
 /// standard output, and the bus is answered all the same.
 fn runtime(command: &Command) -> std::io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
     let threads = match command {
-        Command::Benchmark(benchmark) => benchmark.threads.into(),
-        _ => 1,
+        Command::Benchmark(benchmark) => benchmark.threads.map(usize::from),
+        _ => Some(1),
     };
-    Builder::new_multi_thread()
-        .worker_threads(threads)
-        .enable_all()
-        .build()
+    if let Some(threads) = threads {
+        builder.worker_threads(threads);
+    }
+    builder.enable_all().build()
 }
 
 async fn run(args: &Args, say: Say) -> Result<(), CliError> {

@@ -33,9 +33,9 @@ pub(crate) struct Benchmark {
     #[arg(long, value_name = "COUNT", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=16_384))]
     pub(crate) in_flight: u32,
 
-    /// Threads that the workers share.
-    #[arg(long, value_name = "COUNT", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) threads: u16,
+    /// Threads that the workers share [default: as many as there are cores].
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
 
     /// Only this stage; may be given several times.
     #[arg(long = "stage", value_name = "STAGE", value_enum, hide_possible_values = true)]
