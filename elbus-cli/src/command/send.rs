@@ -1,5 +1,5 @@
 //! `send` and `publish`: one payload, or each line of the standard input.
-use std::{fmt, io::IsTerminal, os::unix::ffi::OsStrExt};
+use std::fmt;
 
 use elbus_client::{Client, Payload, Qos};
 
@@ -58,15 +58,7 @@ pub(crate) async fn run(
         send_lines(Pipeline::new(&client, &destination, sending.qos), say).await?;
         return leave(&client, sending.qos).await;
     }
-    let payload = match &sending.payload {
-        Some(payload) => payload.as_bytes().to_vec(),
-        None => {
-            if std::io::stdin().is_terminal() {
-                say.line("reading what to send from the terminal; Ctrl-D behind a newline ends it");
-            }
-            input::whole(bus::FRAME_LIMIT).await?
-        }
-    };
+    let payload = input::payload(sending.payload.as_deref(), say).await?;
     let (client, _) = bus::join(options).await?;
     let sent = destination.sending(&client, payload).qos(sending.qos).await;
     sent.map_err(|error| CliError::Send {

