@@ -1,4 +1,5 @@
 /** What comes over the connection: to the RPC layer or the inbox, and when reading has to stop. */
+import { OP_MESSAGE } from './constants.js';
 import type { Core } from './core.js';
 import { BusError } from './errors.js';
 import { Frame } from './frame.js';
@@ -68,7 +69,7 @@ export class Intake {
   ): void {
     const { taker, inbox } = this;
     const { settings, phase } = this.#core;
-    if (topic === undefined && taker?.take(sender, realtime, bytes, start, end) === true) {
+    if (kind === OP_MESSAGE && taker?.take(sender, realtime, bytes, start, end) === true) {
       return;
     }
     if (taker === undefined && !settings.receive) {

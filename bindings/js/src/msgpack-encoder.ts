@@ -67,7 +67,7 @@ export class Encoder {
   #number(value: number): void {
     if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
       this.#u8(0xcb);
-      this.#at = this.#bytes.writeDoubleBE(value, this.#room(8));
+      this.#at = this.#room(8).writeDoubleBE(value, this.#at);
     } else if (value >= 0) {
       this.#positive(value);
     } else if (value >= -0x20) {
@@ -77,10 +77,10 @@ export class Encoder {
       this.#u8(value + 0x100);
     } else if (value >= -0x8000) {
       this.#u8(0xd1);
-      this.#at = this.#bytes.writeInt16BE(value, this.#room(2));
+      this.#at = this.#room(2).writeInt16BE(value, this.#at);
     } else if (value >= -0x8000_0000) {
       this.#u8(0xd2);
-      this.#at = this.#bytes.writeInt32BE(value, this.#room(4));
+      this.#at = this.#room(4).writeInt32BE(value, this.#at);
     } else {
       this.#bigint(BigInt(value));
     }
@@ -99,10 +99,10 @@ export class Encoder {
   #bigint(value: bigint): void {
     if (value >= 0n && value < 1n << 64n) {
       this.#u8(0xcf);
-      this.#at = this.#bytes.writeBigUInt64BE(value, this.#room(8));
+      this.#at = this.#room(8).writeBigUInt64BE(value, this.#at);
     } else if (value < 0n && value >= -(1n << 63n)) {
       this.#u8(0xd3);
-      this.#at = this.#bytes.writeBigInt64BE(value, this.#room(8));
+      this.#at = this.#room(8).writeBigInt64BE(value, this.#at);
     } else {
       throw new RangeError(`${value} has more than 64 bits`);
     }
@@ -111,10 +111,10 @@ export class Encoder {
   #text(text: string): void {
     // Three bytes a UTF-16 unit are the most that UTF-8 takes.
     if (text.length <= 10) {
-      const head = this.#room(1 + 3 * text.length);
-      const length = this.#bytes.write(text, head + 1);
-      this.#bytes[head] = 0xa0 | length;
-      this.#at = head + 1 + length;
+      const into = this.#room(1 + 3 * text.length);
+      const length = into.write(text, this.#at + 1);
+      into[this.#at] = 0xa0 | length;
+      this.#at += 1 + length;
       return;
     }
     const length = Buffer.byteLength(text);
@@ -123,9 +123,7 @@ export class Encoder {
     } else {
       this.#head(length, 0xd9, 0xda, 0xdb);
     }
-    const at = this.#room(length);
-    this.#bytes.write(text, at);
-    this.#at = at + length;
+    this.#at += this.#room(length).write(text, this.#at);
   }
 
   #array(array: unknown[]): void {
@@ -171,7 +169,7 @@ export class Encoder {
     } else {
       this.#head(data.length, 0xc7, 0xc8, 0xc9);
     }
-    this.#at = this.#bytes.writeInt8(type, this.#room(1));
+    this.#at = this.#room(1).writeInt8(type, this.#at);
     this.#raw(data);
   }
 
@@ -182,31 +180,31 @@ export class Encoder {
       this.#u8(value);
     } else if (value <= 0xffff) {
       this.#u8(two);
-      this.#at = this.#bytes.writeUInt16BE(value, this.#room(2));
+      this.#at = this.#room(2).writeUInt16BE(value, this.#at);
     } else {
       this.#u8(four);
-      this.#at = this.#bytes.writeUInt32BE(value, this.#room(4));
+      this.#at = this.#room(4).writeUInt32BE(value, this.#at);
     }
   }
 
   #u8(byte: number): void {
-    this.#bytes[this.#room(1)] = byte;
+    this.#room(1)[this.#at] = byte;
     this.#at += 1;
   }
 
   #raw(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#room(bytes.length));
+    this.#room(bytes.length).set(bytes, this.#at);
     this.#at += bytes.length;
   }
 
-  /** Where to write, with room for so many bytes. */
-  #room(bytes: number): number {
+  /** The memory to write into, with room for so many bytes. */
+  #room(bytes: number): Buffer {
     const needed = this.#at + bytes;
     if (needed > this.#bytes.length) {
       const grown = Buffer.allocUnsafe(Math.max(needed, 2 * this.#bytes.length));
       this.#bytes.copy(grown, 0, 0, this.#at);
       this.#bytes = grown;
     }
-    return this.#at;
+    return this.#bytes;
   }
 }

@@ -105,7 +105,14 @@ export class Request implements Waiter {
     }
     const { client } = this.rpc;
     const address = client.sender.addresses.target(this.sender);
-    client.sender.checkLength(address.length + front.length + Buffer.byteLength(payload));
+    const length = address.length + front.length + Buffer.byteLength(payload);
+    const { frameLimit } = client.core.settings;
+    if (length > frameLimit) {
+      throw new RpcError(
+        RPC_ERROR_CODE_INTERNAL,
+        `the reply of ${length} bytes is over the limit of ${frameLimit} bytes`,
+      );
+    }
     const qos = this.realtime ? Qos.RealtimeProcessed : Qos.Processed;
     // That the caller is gone concerns nobody.
     const operation = new Operation(OP_MESSAGE | (qos << 6), address, front, payload, () => undefined);
