@@ -2,7 +2,16 @@ import js from '@eslint/js';
 import ts from 'typescript-eslint';
 
 const node = Object.fromEntries(
-  ['AbortController', 'AbortSignal', 'Buffer', 'clearTimeout', 'console', 'performance', 'process']
+  [
+    'AbortController',
+    'AbortSignal',
+    'Buffer',
+    'clearInterval',
+    'clearTimeout',
+    'console',
+    'performance',
+    'process',
+  ]
     .concat(['queueMicrotask', 'require', 'setImmediate', 'setInterval', 'setTimeout', 'URL'])
     .map((name) => [name, 'readonly']),
 );

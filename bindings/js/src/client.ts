@@ -88,7 +88,7 @@ export class Client extends EventEmitter implements AsyncIterable<Frame> {
 
   /** A client that is on the bus. Rejected with `ConnectError` if that cannot be. */
   static async connect(name: string, options: ClientOptions = {}): Promise<Client> {
-    const client = new Client(name, options);
+    const client = new this(name, options);
     await client.connect();
     return client;
   }

@@ -108,7 +108,7 @@ export class Watch {
     if (targets.size === 0) {
       return;
     }
-    const list = this.#calls.start(BROKER, 'client.list', msgpack.encode({}));
+    const list = this.#calls.start(BROKER, 'client.list', Buffer.alloc(0));
     // A broker that does not say is believed to have everybody: the calls have their deadline.
     const present = await list.then(names, () => undefined);
     for (const target of targets) {

@@ -51,7 +51,12 @@ function decode(chunks) {
 }
 
 /** A vector as a decoder tells it. */
-const meaning = ({ is: _is, hex: _hex, ...rest }) => rest;
+const meaning = (vector) => {
+  const { ...rest } = vector;
+  delete rest.is;
+  delete rest.hex;
+  return rest;
+};
 
 const deliveries = vectors.deliveries.map((vector) => ({ vector, bytes: Buffer.from(vector.hex, 'hex') }));
 const told = deliveries.filter(({ vector }) => vector.kind !== 'ping').map(({ vector }) => meaning(vector));

@@ -31,7 +31,9 @@ const values = [
   ...lengths.map((n) => 'ß'.repeat(n)),
   '𝄞',
   ...lengths.map((n) => Array.from({ length: n }, (_, i) => i)),
-  ...lengths.map((n) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`key ${i}`, i]))),
+  ...lengths
+    .slice(0, -2)
+    .map((n) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`key ${i}`, i]))),
   { a: [{ b: { c: [null, [[]], {}] } }] },
   new Date(0),
   new Date(1_700_000_000_123),
@@ -113,7 +115,7 @@ test('every value that is cut off anywhere is refused, and so is what stands beh
     { a: 1.5 },
   ]) {
     const bytes = msgpack.encode(value);
-    const step = Math.max(1, Math.floor(bytes.length / 2_000));
+    const step = Math.max(1, Math.floor(bytes.length / 50));
     for (let cut = 0; cut < bytes.length; cut += step) {
       assert.throws(() => msgpack.decode(bytes.subarray(0, cut)), RangeError);
     }
