@@ -22,12 +22,6 @@ const ROUNDS = 3;
 const SENT = 9 + 'bench.receiver'.length + 1 + PAYLOAD.length;
 const RECEIVED = 6 + 'bench.sender'.length + 1 + PAYLOAD.length;
 
-if (isMainThread) {
-  await main();
-} else {
-  await worker(workerData);
-}
-
 /** The other end, on a thread of its own: a socket that writes or discards bytes, or a client that does. */
 async function worker({ role, address, count }) {
   if (role === 'sink') {
@@ -172,13 +166,10 @@ const measures = {
     });
   },
 
-  async 'client receives, by iteration'(folder, address) {
+  async 'client receives, one frame after the other'(folder, address) {
     return receiving(address, async (client) => {
       let received = 0;
-      for await (const _ of client) {
-        received += 1;
-        if (received === MESSAGES) break;
-      }
+      while (received < MESSAGES && (await client.receive()) !== undefined) received += 1;
     });
   },
 
@@ -297,4 +288,10 @@ async function main() {
   }
   server?.kill();
   rmSync(folder, { recursive: true });
+}
+
+if (isMainThread) {
+  await main();
+} else {
+  await worker(workerData);
 }
