@@ -1,0 +1,39 @@
+/** The numbers of the wire that programs may use. */
+export { BROKER, Qos, Qos as QoS } from './constants.js';
+export {
+  OP_ACK,
+  OP_BROADCAST,
+  OP_EXCLUDE,
+  OP_MESSAGE,
+  OP_NOP,
+  OP_PUBLISH,
+  OP_PUBLISH_FOR,
+  OP_SUBSCRIBE,
+  OP_UNEXCLUDE,
+  OP_UNSUBSCRIBE,
+  RESPONSE_OK,
+} from './constants.js';
+export {
+  ERR_ACCESS,
+  ERR_BUSY,
+  ERR_CLIENT_NOT_REGISTERED,
+  ERR_DATA,
+  ERR_IO,
+  ERR_NOT_DELIVERED,
+  ERR_NOT_SUPPORTED,
+  ERR_OTHER,
+  ERR_TIMEOUT,
+} from './constants.js';
+export {
+  RPC_BUS_ERROR,
+  RPC_ERROR,
+  RPC_ERROR_CODE_INTERNAL,
+  RPC_ERROR_CODE_INVALID_METHOD_PARAMS,
+  RPC_ERROR_CODE_INVALID_REQUEST,
+  RPC_ERROR_CODE_METHOD_NOT_FOUND,
+  RPC_ERROR_CODE_NOT_FOUND,
+  RPC_ERROR_CODE_PARSE,
+  RPC_NOTIFICATION,
+  RPC_REPLY,
+  RPC_REQUEST,
+} from './constants.js';
