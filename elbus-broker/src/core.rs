@@ -11,10 +11,13 @@ use parking_lot::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    access::{Access, AccessRules},
     announce,
     config::Config,
+    methods::reload::Reloading,
     peer::{Cut, Peer},
     registry::{Refusal, Registry, Replaced},
+    socket::Origin,
     stats::Totals,
     subscriptions::Subscriptions,
 };
@@ -24,6 +27,8 @@ pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) registry: Registry,
     pub(crate) subscriptions: Subscriptions,
+    pub(crate) access: Access,
+    pub(crate) reloading: Reloading,
     pub(crate) totals: Totals,
     pub(crate) started: Instant,
     /// Ends accept loops and greetings.
@@ -54,6 +59,8 @@ impl Core {
         Arc::new(Self {
             registry: Registry::new(config.clients),
             subscriptions: Subscriptions::new(config.subscriptions),
+            access: Access::default(),
+            reloading: Reloading::default(),
             totals: Totals::default(),
             started: Instant::now(),
             stop: CancellationToken::new(),
@@ -93,7 +100,13 @@ impl Core {
     /// Puts a client on the bus and announces it. Whoever had the name before, if the configuration takes names
     /// over, is disconnected.
     pub(crate) fn register(self: &Arc<Self>, peer: &Arc<Peer>) -> Result<(), Refusal> {
+        // The rules do not change while this is held: whoever is admitted by old ones is found when there are new ones.
         let in_order = self.announcements.lock();
+        // The FIFO is the server's own: it may always be there, and its commands are judged.
+        if peer.origin != Origin::Fifo && !peer.rights().may_connect() {
+            self.totals.count_denied();
+            return Err(Refusal::Denied);
+        }
         let replaced = self.registry.register(peer, self.config.force_register)?;
         self.totals.enlist(peer);
         let left = replaced
@@ -139,6 +152,32 @@ impl Core {
         // Secondaries have no secondaries: this is one level deep.
         for secondary in secondaries {
             self.cut(&secondary, Cut::PrimaryLeft);
+        }
+    }
+
+    /// Puts other access rules in force, for those who are connected as well.
+    pub(crate) fn set_access(self: &Arc<Self>, rules: AccessRules) {
+        let in_order = self.announcements.lock();
+        self.access.replace(rules);
+        let connected = self.registry.all();
+        drop(in_order);
+        for peer in connected {
+            let rights = peer.rights();
+            if peer.origin != Origin::Fifo && !rights.may_connect() {
+                tracing::warn!(
+                    client = %peer.name, from = %peer.origin,
+                    "the access rules do not admit it any more: disconnected"
+                );
+                self.cut(&peer, Cut::Denied);
+                continue;
+            }
+            let removed = self.subscriptions.remove_denied(&peer);
+            if let Some(first) = removed.first() {
+                tracing::warn!(
+                    client = %peer.name, filters = removed.len(), %first,
+                    "subscriptions that the access rules do not admit any more are removed"
+                );
+            }
         }
     }
 

@@ -50,7 +50,7 @@ impl Drop for Membership {
 /// Both halves of a registered client.
 pub(crate) fn halves(core: &Arc<Core>, peer: Arc<Peer>) -> (LocalLink, LocalSource) {
     let membership = Arc::new(Membership(Arc::clone(&peer)));
-    let routes = Mutex::new(Routes::new(core));
+    let routes = Mutex::new(Routes::new(core, &peer));
     let link = LocalLink {
         core: Arc::clone(core),
         peer,
@@ -199,7 +199,7 @@ impl LocalLink {
             reason,
         })?;
         let sink = Sink::Local(Mailbox::new(self.core.config.queue_size));
-        let peer = Peer::new(&self.core, &name, Origin::Process, "".into(), sink);
+        let peer = Peer::new(&self.core, &name, Origin::Process, None, "".into(), sink);
         self.core
             .register(&peer)
             .map_err(|refusal| ConnectError::Refused {
@@ -391,7 +391,11 @@ fn flush(touched: Vec<Arc<Peer>>, realtime: bool) {
 }
 
 /// Waits for those who had no room, at most for the time-out of the configuration; whoever has room then still gets it.
-async fn place_rest(core: &Core, mut run: Run, rest: Vec<(Arc<Peer>, usize)>) -> Result<(), Error> {
+pub(crate) async fn place_rest(
+    core: &Core,
+    mut run: Run,
+    rest: Vec<(Arc<Peer>, usize)>,
+) -> Result<(), Error> {
     run.share();
     let deadline = tokio::time::Instant::now() + core.config.timeout;
     let mut result = Ok(());

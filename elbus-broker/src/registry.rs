@@ -10,7 +10,7 @@ use std::{
 use elbus_proto::{ClientName, Code, NameMask};
 use parking_lot::RwLock;
 
-use crate::{index::NameIndex, peer::Peer, socket::Origin};
+use crate::{index::NameIndex, peer::Peer};
 
 /// Why a name cannot be registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     /// A secondary comes from another user or host than its primary.
     ForeignPrimary,
     TooManyClients,
+    /// The access rules do not admit it.
+    Denied,
 }
 
 impl Refusal {
@@ -27,7 +29,7 @@ impl Refusal {
         match self {
             Self::Taken | Self::TooManyClients => Code::Busy,
             Self::NoPrimary => Code::NotRegistered,
-            Self::ForeignPrimary => Code::Access,
+            Self::ForeignPrimary | Self::Denied => Code::Access,
         }
     }
 }
@@ -70,7 +72,7 @@ impl Registry {
         let mut names = self.names.write();
         let replaced = match names.index.get(name.as_str()) {
             None => None,
-            Some(old) if force && old.origin != Origin::Process => Some(Arc::clone(old)),
+            Some(old) if force && !old.origin.is_inside() => Some(Arc::clone(old)),
             Some(_) => return Err(Refusal::Taken),
         };
         if replaced.is_none() && names.index.len() >= self.limit {
@@ -78,7 +80,7 @@ impl Registry {
         }
         if name.is_secondary() {
             let primary = names.index.get(name.primary()).ok_or(Refusal::NoPrimary)?;
-            if !primary.origin.is_same_peer(peer.origin) {
+            if !primary.is_same_peer(peer) {
                 return Err(Refusal::ForeignPrimary);
             }
         }

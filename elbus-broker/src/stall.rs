@@ -52,7 +52,7 @@ fn patience(peer: &Peer) -> Duration {
     let limit = peer.core.config.stall_timeout;
     match peer.origin {
         Origin::Tcp { .. } => limit.saturating_mul(3) / 2,
-        Origin::Unix { .. } | Origin::Process => limit,
+        Origin::Unix { .. } | Origin::Process | Origin::Fifo => limit,
     }
 }
 

@@ -79,6 +79,12 @@ impl Subscriptions {
         if peer.is_closed() {
             return Err(Code::NotRegistered);
         }
+        // Under the lock: what is admitted by old rules is here before new ones are applied to what is here.
+        if change == Change::Subscribe && !peer.rights().may_subscribe(filter) {
+            tracing::debug!(client = %peer.name, filter = filter.as_str(), "not admitted: subscribe");
+            peer.core.totals.count_denied();
+            return Err(Code::Access);
+        }
         match change {
             Change::Subscribe | Change::Exclude => filters.add(change, filter, peer, self.limit)?,
             Change::Unsubscribe | Change::Unexclude => filters.take(change, filter, peer.id),
@@ -111,6 +117,27 @@ impl Subscriptions {
                 index.remove_at(filter, id);
             }
         }
+    }
+
+    /// Removes what a client may not subscribe to, and answers it.
+    pub(crate) fn remove_denied(&self, peer: &Arc<Peer>) -> Vec<String> {
+        let mut filters = self.filters.write();
+        let rights = peer.rights();
+        let filters = &mut *filters;
+        let Some(held) = filters.held.get(&peer.id) else {
+            return Vec::new();
+        };
+        let subscribed = held.subscribed.iter().map(|id| filters.subscribed.filter(*id));
+        let mut denied: Vec<_> = subscribed
+            .filter(|filter| !rights.may_subscribe(TopicFilter::assume_checked(filter)))
+            .collect();
+        denied.sort_unstable();
+        for filter in &denied {
+            let filter = TopicFilter::assume_checked(filter);
+            filters.take(Change::Unsubscribe, filter, peer.id);
+            self.epochs.bump(first_level(filter));
+        }
+        denied
     }
 
     /// The clients that receive a publication to this topic, by id, and the version for which that holds.

@@ -169,6 +169,7 @@ impl Listener {
                         Newcomer {
                             socket,
                             origin,
+                            certificate: None,
                             port: Arc::clone(&port),
                         },
                     );
@@ -192,8 +193,9 @@ impl Listener {
         match self {
             Self::Unix(bound) => {
                 let (socket, _) = bound.listener.accept().await?;
-                let uid = socket.peer_cred()?.uid();
-                Ok((Socket::Unix(socket), Origin::Unix { uid }))
+                let peer = socket.peer_cred()?;
+                let (uid, gid) = (peer.uid(), peer.gid());
+                Ok((Socket::Unix(socket), Origin::Unix { uid, gid }))
             }
             Self::Tcp(listener, _) => {
                 let (socket, from) = listener.accept().await?;

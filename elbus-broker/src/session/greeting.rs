@@ -26,6 +26,8 @@ use crate::{
 pub(crate) struct Newcomer {
     pub(crate) socket: Socket,
     pub(crate) origin: Origin,
+    /// The subject of the certificate by which the other end proved who it is.
+    pub(crate) certificate: Option<Arc<str>>,
     /// The listener it came in on.
     pub(crate) port: Arc<str>,
 }
@@ -49,6 +51,8 @@ enum GreetingFailed {
     ForeignPrimary(String),
     #[error("the limit of {0} clients is reached")]
     TooManyClients(usize),
+    #[error("the access rules do not admit {0:?} from there")]
+    Denied(String),
 }
 
 impl GreetingFailed {
@@ -58,6 +62,7 @@ impl GreetingFailed {
             Refusal::NoPrimary => Self::NoPrimary(name.to_owned()),
             Refusal::ForeignPrimary => Self::ForeignPrimary(name.to_owned()),
             Refusal::TooManyClients => Self::TooManyClients(core.config.clients),
+            Refusal::Denied => Self::Denied(name.to_owned()),
         }
     }
 
@@ -71,6 +76,7 @@ impl GreetingFailed {
             Self::NoPrimary(_) => Refusal::NoPrimary.code(),
             Self::ForeignPrimary(_) => Refusal::ForeignPrimary.code(),
             Self::TooManyClients(_) => Refusal::TooManyClients.code(),
+            Self::Denied(_) => Refusal::Denied.code(),
         })
     }
 }
@@ -185,7 +191,7 @@ impl Newcomer {
             outbox,
             runtime: Handle::current(),
         };
-        let peer = Peer::new(core, name, self.origin, self.port, sink);
+        let peer = Peer::new(core, name, self.origin, self.certificate, self.port, sink);
         match core.register(&peer) {
             Ok(()) => {
                 peer.flush_now();

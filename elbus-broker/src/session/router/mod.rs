@@ -102,7 +102,7 @@ impl Router {
         Self {
             core: Arc::clone(core),
             peer: Arc::clone(peer),
-            routes: Routes::new(core),
+            routes: Routes::new(core, peer),
             sender: [peer.name.as_bytes(), b"\0"].concat().into(),
             run: Run::new(delivery::Kind::Message, Arc::clone(&peer.name), None),
             answers: Vec::new(),
