@@ -62,6 +62,32 @@ impl Broker {
         })
     }
 
+    /// Puts another configuration in force, as far as that can be done while the broker runs, and answers the fields that
+    /// are different from those the broker was made with and cannot change: `names`, `topics`, `read_size` and
+    /// `fifo_line`. Nobody is disconnected: where there is more than a new limit allows, nothing is added until there is
+    /// less. `high_water` and `queue_size` hold for clients that come from now on.
+    ///
+    /// ```
+    /// use elbus_broker::{Broker, Config, ConfigError};
+    ///
+    /// let broker = Broker::new(Config::default())?;
+    /// let mut config = Config::default();
+    /// config.clients = 1;
+    /// config.read_size = 4096;
+    /// assert_eq!(broker.reconfigure(&config)?, ["read_size"]);
+    ///
+    /// let only = broker.client("only")?;
+    /// assert!(broker.client("one.too.many").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first field with a value that makes no sense; then nothing is changed.
+    pub fn reconfigure(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {
+        config.check()?;
+        Ok(self.core.settings.change(config))
+    }
+
     /// Listens at an address and answers where it listens: for TCP port 0, the port the system chose.
     ///
     /// ```
@@ -166,7 +192,7 @@ impl Broker {
     /// # Errors
     /// When the name is malformed, reserved or taken, or the limit of clients is reached.
     pub fn client(&self, name: &str) -> Result<(Client, Inbox), RegisterError> {
-        let limits = self.core.config.names;
+        let limits = self.core.settings.names();
         let parsed = ClientName::parse(name.as_bytes(), limits).map_err(|reason| RegisterError::Name {
             name: name.to_owned(),
             reason,
@@ -183,7 +209,7 @@ impl Broker {
         if self.core.stop.is_cancelled() {
             return Err(RegisterError::ShuttingDown);
         }
-        let sink = Sink::Local(Mailbox::new(self.core.config.queue_size));
+        let sink = Sink::Local(Mailbox::new(self.core.settings.queue_size()));
         let peer = Peer::new(&self.core, name, origin, None, "".into(), sink);
         self.core
             .register(&peer)
@@ -277,7 +303,7 @@ impl Broker {
         announce::shutdown(core);
         core.read_the_last();
         core.readers.close();
-        let timeout = core.config.timeout;
+        let timeout = core.settings.timeout();
         if tokio::time::timeout(timeout, core.readers.wait()).await.is_err() {
             tracing::warn!(?timeout, "not everything that had arrived could be carried out");
         }
@@ -369,7 +395,7 @@ impl RegisterError {
             Refusal::ForeignPrimary => Self::ForeignPrimary { name },
             Refusal::Denied => Self::Denied { name },
             Refusal::TooManyClients => Self::TooManyClients {
-                limit: core.config.clients,
+                limit: core.settings.clients(),
             },
         }
     }

@@ -17,6 +17,7 @@ use crate::{
     methods::reload::Reloading,
     peer::{Cut, Peer},
     registry::{Refusal, Registry, Replaced},
+    settings::Settings,
     socket::Origin,
     stats::Totals,
     subscriptions::Subscriptions,
@@ -24,7 +25,7 @@ use crate::{
 
 /// What the sessions of one broker share.
 pub(crate) struct Core {
-    pub(crate) config: Config,
+    pub(crate) settings: Settings,
     pub(crate) registry: Registry,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) access: Access,
@@ -57,8 +58,8 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(config: Config) -> Arc<Self> {
         Arc::new(Self {
-            registry: Registry::new(config.clients),
-            subscriptions: Subscriptions::new(config.subscriptions),
+            registry: Registry::new(),
+            subscriptions: Subscriptions::new(),
             access: Access::default(),
             reloading: Reloading::default(),
             totals: Totals::default(),
@@ -75,7 +76,7 @@ impl Core {
             refused: AtomicUsize::new(0),
             shutting_down: AtomicBool::new(false),
             ids: AtomicU64::new(1),
-            config,
+            settings: Settings::new(config),
         })
     }
 
@@ -107,7 +108,8 @@ impl Core {
             self.totals.count_denied();
             return Err(Refusal::Denied);
         }
-        let replaced = self.registry.register(peer, self.config.force_register)?;
+        let (limit, force) = (self.settings.clients(), self.settings.force_register());
+        let replaced = self.registry.register(peer, limit, force)?;
         self.totals.enlist(peer);
         let left = replaced
             .as_ref()
@@ -185,7 +187,7 @@ impl Core {
     pub(crate) fn cut(self: &Arc<Self>, peer: &Arc<Peer>, why: Cut) {
         if why == Cut::Stalled {
             self.totals.count_stalled();
-            let limit = self.config.stall_timeout;
+            let limit = self.settings.stall_timeout();
             let queued = peer.waiting();
             tracing::warn!(client = %peer.name, ?limit, queued, "took nothing for the stall time-out: disconnected");
         }

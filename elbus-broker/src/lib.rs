@@ -8,7 +8,7 @@
 //!
 //! | module | does |
 //! | --- | --- |
-//! | `broker`, `config`, `stats` | the handle, its settings, its counters |
+//! | `broker`, `config`, `settings`, `stats` | the handle, its configuration, what of it is in force, its counters |
 //! | [`access`] | who may do what |
 //! | `listener`, `socket` | where connections come in, and what they are |
 //! | `session` | the life of a connection: greeting, reading and routing, being held back, goodbye |
@@ -34,6 +34,7 @@ mod peer;
 mod registry;
 mod route;
 mod session;
+mod settings;
 mod socket;
 mod stall;
 mod stats;

@@ -173,7 +173,7 @@ impl LocalLink {
     fn change(&self, change: Change, filters: &[&str], qos: Qos) -> Submitted {
         let mut result = Ok(());
         for filter in filters {
-            let changed = TopicFilter::parse(filter.as_bytes(), self.core.config.topics)
+            let changed = TopicFilter::parse(filter.as_bytes(), self.core.settings.topics())
                 .map_err(|reason| Error::Topic {
                     topic: (*filter).to_owned(),
                     reason,
@@ -193,12 +193,12 @@ impl LocalLink {
         }
         let primary = ClientName::assume_checked(&self.peer.name).primary();
         let name = format!("{primary}{SECONDARY_SEPARATOR}{}", self.core.next_id());
-        let limits = self.core.config.names;
+        let limits = self.core.settings.names();
         ClientName::parse(name.as_bytes(), limits).map_err(|reason| ConnectError::Name {
             name: name.clone(),
             reason,
         })?;
-        let sink = Sink::Local(Mailbox::new(self.core.config.queue_size));
+        let sink = Sink::Local(Mailbox::new(self.core.settings.queue_size()));
         let peer = Peer::new(&self.core, &name, Origin::Process, None, "".into(), sink);
         self.core
             .register(&peer)
@@ -221,22 +221,24 @@ impl LocalLink {
 
     /// The reason in full where there is one: on the wire there is only room for a code.
     fn explained(&self, code: Code, addressee: Addressee<'_>) -> Error {
-        let config = &self.core.config;
+        let settings = &self.core.settings;
         let reason = match addressee {
-            Addressee::Client(name) => ClientName::parse(name.as_bytes(), config.names)
-                .err()
-                .map(|reason| Error::Name {
-                    name: name.to_owned(),
-                    reason,
-                }),
-            Addressee::Mask(mask) => NameMask::parse(mask.as_bytes(), config.names)
+            Addressee::Client(name) => {
+                ClientName::parse(name.as_bytes(), settings.names())
+                    .err()
+                    .map(|reason| Error::Name {
+                        name: name.to_owned(),
+                        reason,
+                    })
+            }
+            Addressee::Mask(mask) => NameMask::parse(mask.as_bytes(), settings.names())
                 .err()
                 .map(|reason| Error::Mask {
                     mask: mask.to_owned(),
                     reason,
                 }),
             Addressee::Topic(topic) => {
-                Topic::parse(topic.as_bytes(), config.topics)
+                Topic::parse(topic.as_bytes(), settings.topics())
                     .err()
                     .map(|reason| Error::Topic {
                         topic: topic.to_owned(),
@@ -251,7 +253,7 @@ impl LocalLink {
 
     fn check_size(&self, address: usize, payload: &Payload<'_>) -> Result<(), Error> {
         let len = address + 1 + payload.as_slice().len();
-        let limit = self.core.config.frame_limit;
+        let limit = self.core.settings.frame_limit();
         self.peer.read.add(1, len as u64);
         if len > limit {
             Err(Error::TooLarge { len, limit })
@@ -397,7 +399,7 @@ pub(crate) async fn place_rest(
     rest: Vec<(Arc<Peer>, usize)>,
 ) -> Result<(), Error> {
     run.share();
-    let deadline = tokio::time::Instant::now() + core.config.timeout;
+    let deadline = tokio::time::Instant::now() + core.settings.timeout();
     let mut result = Ok(());
     for (peer, mut taken) in rest {
         let mut place = Place::new(&peer);

@@ -177,7 +177,7 @@ impl Peer {
     /// Writes what waits for this client; real-time frames and full blocks at once, others after the time set for
     /// gathering.
     pub(crate) fn flush(self: &Arc<Self>) {
-        if self.core.config.buf_ttl.is_zero() {
+        if self.core.settings.buf_ttl().is_zero() {
             self.flush_now()
         } else {
             self.flush_later()
@@ -197,7 +197,7 @@ impl Peer {
             Hold::Yes => {
                 let peer = Arc::clone(self);
                 runtime.spawn(async move {
-                    let ttl = peer.core.config.buf_ttl;
+                    let ttl = peer.core.settings.buf_ttl();
                     if !ttl.is_zero() {
                         tokio::time::sleep(ttl).await;
                     }

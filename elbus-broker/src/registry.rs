@@ -45,7 +45,6 @@ pub(crate) struct Registry {
     names: RwLock<Names>,
     /// Changes with every client that comes or goes: what was found by a mask is stale then.
     epoch: AtomicU64,
-    limit: usize,
 }
 
 struct Names {
@@ -54,7 +53,7 @@ struct Names {
 }
 
 impl Registry {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new() -> Self {
         let names = Names {
             index: NameIndex::new(),
             secondaries: HashMap::default(),
@@ -62,12 +61,16 @@ impl Registry {
         Self {
             names: RwLock::new(names),
             epoch: AtomicU64::new(0),
-            limit,
         }
     }
 
-    /// Registers a client under its name. With `force`, a connection that has the name loses it and is returned.
-    pub(crate) fn register(&self, peer: &Arc<Peer>, force: bool) -> Result<Option<Replaced>, Refusal> {
+    /// Registers a client under its name, one of at most `limit`. With `force`, a connection that has the name loses it and is returned.
+    pub(crate) fn register(
+        &self,
+        peer: &Arc<Peer>,
+        limit: usize,
+        force: bool,
+    ) -> Result<Option<Replaced>, Refusal> {
         let name = peer.client_name();
         let mut names = self.names.write();
         let replaced = match names.index.get(name.as_str()) {
@@ -75,7 +78,7 @@ impl Registry {
             Some(old) if force && !old.origin.is_inside() => Some(Arc::clone(old)),
             Some(_) => return Err(Refusal::Taken),
         };
-        if replaced.is_none() && names.index.len() >= self.limit {
+        if replaced.is_none() && names.index.len() >= limit {
             return Err(Refusal::TooManyClients);
         }
         if name.is_secondary() {

@@ -118,7 +118,7 @@ impl Routes {
     #[inline]
     pub(crate) fn target(&mut self, name: &[u8]) -> Result<&Arc<Peer>, Code> {
         self.obey();
-        if self.targets.len() >= self.core.config.cached_routes && !self.targets.contains_key(name) {
+        if self.targets.len() >= self.core.settings.cached_routes() && !self.targets.contains_key(name) {
             self.targets.clear();
         }
         match self.targets.entry_ref(name) {
@@ -143,7 +143,8 @@ impl Routes {
         let parsed = self.publishable(topic)?;
         let (peers, version) = self.core.subscriptions.receivers(parsed);
         let found = Receivers::new(peers, Some(parsed.as_str()), Fresh::Topic(version));
-        self.topics.insert(self.core.config.cached_routes, topic, &found);
+        self.topics
+            .insert(self.core.settings.cached_routes(), topic, &found);
         Ok(found)
     }
 
@@ -157,12 +158,12 @@ impl Routes {
             return Ok(Arc::clone(known));
         }
         let parsed = self.publishable(topic)?;
-        let receiver = name(receiver, self.core.config.names)?;
+        let receiver = name(receiver, self.core.settings.names())?;
         let (mut peers, version) = self.core.subscriptions.receivers(parsed);
         peers.retain(|peer| peer.primary() == receiver.as_str());
         let found = Receivers::new(peers, Some(parsed.as_str()), Fresh::Topic(version));
         self.topics_for
-            .insert(self.core.config.cached_routes, address, &found);
+            .insert(self.core.settings.cached_routes(), address, &found);
         Ok(found)
     }
 
@@ -175,18 +176,19 @@ impl Routes {
         {
             return Ok(Arc::clone(known));
         }
-        let parsed = NameMask::parse(mask, self.core.config.names).map_err(|_| Code::Data)?;
+        let parsed = NameMask::parse(mask, self.core.settings.names()).map_err(|_| Code::Data)?;
         if !self.rights.may_broadcast(parsed) {
             return Err(denied(&self.peer, "broadcast", parsed.as_str()));
         }
         let found = Receivers::new(self.core.registry.matching(parsed), None, Fresh::Names(epoch));
-        self.masks.insert(self.core.config.cached_routes, mask, &found);
+        self.masks
+            .insert(self.core.settings.cached_routes(), mask, &found);
         Ok(found)
     }
 
     /// A topic that the sender may publish to: well-formed, admitted, and not the broker's own.
     fn publishable<'a>(&self, topic: &'a [u8]) -> Result<Topic<'a>, Code> {
-        let topic = Topic::parse(topic, self.core.config.topics).map_err(|_| Code::Data)?;
+        let topic = Topic::parse(topic, self.core.settings.topics()).map_err(|_| Code::Data)?;
         if topic.levels().next() == Some(BROKER_TOPIC_ROOT) {
             return Err(Code::Access);
         }
@@ -200,7 +202,7 @@ impl Routes {
 /// Whether there is a client of a name is told only to those who may send to it.
 fn find(sender: &Peer, rights: &Rights, target: &[u8]) -> Result<Arc<Peer>, Code> {
     let core = &sender.core;
-    let target = name(target, core.config.names)?;
+    let target = name(target, core.settings.names())?;
     if !rights.may_send(target) {
         return Err(denied(sender, "send", target.as_str()));
     }

@@ -33,7 +33,6 @@ pub(crate) enum Change {
 pub(crate) struct Subscriptions {
     filters: RwLock<Filters>,
     epochs: Epochs,
-    limit: usize,
 }
 
 #[derive(Default)]
@@ -58,12 +57,10 @@ pub(crate) struct Version {
 }
 
 impl Subscriptions {
-    /// At most `limit` filters a client.
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             filters: RwLock::default(),
             epochs: Epochs::new(),
-            limit,
         }
     }
 
@@ -86,7 +83,7 @@ impl Subscriptions {
             return Err(Code::Access);
         }
         match change {
-            Change::Subscribe | Change::Exclude => filters.add(change, filter, peer, self.limit)?,
+            Change::Subscribe | Change::Exclude => filters.add(change, filter, peer)?,
             Change::Unsubscribe | Change::Unexclude => filters.take(change, filter, peer.id),
         }
         if filter.as_str() == BROKER_WARN_TOPIC {
@@ -180,13 +177,8 @@ impl Subscriptions {
 }
 
 impl Filters {
-    fn add(
-        &mut self,
-        change: Change,
-        filter: TopicFilter<'_>,
-        peer: &Arc<Peer>,
-        limit: usize,
-    ) -> Result<(), Code> {
+    fn add(&mut self, change: Change, filter: TopicFilter<'_>, peer: &Arc<Peer>) -> Result<(), Code> {
+        let limit = peer.core.settings.subscriptions();
         let held = self.held.entry(peer.id).or_default();
         let used = held.subscribed.len() + held.excluded.len();
         let (index, ids) = match change {

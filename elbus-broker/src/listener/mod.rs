@@ -213,7 +213,7 @@ impl Listener {
 
 fn welcome(core: &Arc<Core>, newcomer: Newcomer) {
     let Some(counted) = Counted::new(core, Which::Greeting) else {
-        let limit = core.config.greetings;
+        let limit = core.settings.greetings();
         tracing::debug!(from = %newcomer.origin, limit, "too many greetings in progress: turned away");
         newcomer.turn_away();
         return;

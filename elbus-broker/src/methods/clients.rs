@@ -92,7 +92,7 @@ pub(super) fn list(core: &Core, params: &[u8]) -> Result<Vec<u8>, Failure> {
 }
 
 fn parse<'a>(core: &Core, mask: &'a str) -> Result<NameMask<'a>, Failure> {
-    NameMask::parse(mask.as_bytes(), core.config.names)
+    NameMask::parse(mask.as_bytes(), core.settings.names())
         .map_err(|reason| Failure::new(INVALID_PARAMS, format!("mask {mask:?}: {reason}")))
 }
 

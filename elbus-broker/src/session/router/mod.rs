@@ -141,7 +141,7 @@ impl Router {
                 Front::Frame(request) => request,
                 Front::Partial(len) => return Stop::End(len),
                 Front::TooLarge(header) => {
-                    let (len, limit) = (header.body_len, self.core.config.frame_limit);
+                    let (len, limit) = (header.body_len, self.core.settings.frame_limit());
                     return self.malformed(&header, Malformed::TooLarge { len, limit });
                 }
             };
