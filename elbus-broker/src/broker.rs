@@ -9,12 +9,14 @@ use elbus_proto::{BROKER_NAME, ClientName, NameError};
 #[cfg(target_os = "linux")]
 use crate::listener::fifo::{self, Fifo};
 use crate::{
+    access::AccessRules,
     announce,
     config::{Config, ConfigError},
     core::Core,
     listener::{ListenError, Listener, SocketOptions},
     local,
     mailbox::Mailbox,
+    methods::reload::ReloadRequests,
     peer::{Cut, Peer, Sink},
     registry::Refusal,
     socket::Origin,
@@ -58,6 +60,32 @@ impl Broker {
         Ok(Self {
             core: Core::new(config),
         })
+    }
+
+    /// Puts another configuration in force, as far as that can be done while the broker runs, and answers the fields that
+    /// are different from those the broker was made with and cannot change: `names`, `topics`, `read_size` and
+    /// `fifo_line`. Nobody is disconnected: where there is more than a new limit allows, nothing is added until there is
+    /// less. `high_water` and `queue_size` hold for clients that come from now on.
+    ///
+    /// ```
+    /// use elbus_broker::{Broker, Config, ConfigError};
+    ///
+    /// let broker = Broker::new(Config::default())?;
+    /// let mut config = Config::default();
+    /// config.clients = 1;
+    /// config.read_size = 4096;
+    /// assert_eq!(broker.reconfigure(&config)?, ["read_size"]);
+    ///
+    /// let only = broker.client("only")?;
+    /// assert!(broker.client("one.too.many").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first field with a value that makes no sense; then nothing is changed.
+    pub fn reconfigure(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {
+        config.check()?;
+        Ok(self.core.settings.change(config))
     }
 
     /// Listens at an address and answers where it listens: for TCP port 0, the port the system chose.
@@ -149,7 +177,7 @@ impl Broker {
             return Ok(client);
         }
         // Nobody reads what is sent to it.
-        let (client, _) = self.register(fifo::NAME)?;
+        let (client, _) = self.register(fifo::NAME, Origin::Fifo)?;
         let client = Arc::new(client);
         *shared = Arc::downgrade(&client);
         Ok(client)
@@ -164,7 +192,7 @@ impl Broker {
     /// # Errors
     /// When the name is malformed, reserved or taken, or the limit of clients is reached.
     pub fn client(&self, name: &str) -> Result<(Client, Inbox), RegisterError> {
-        let limits = self.core.config.names;
+        let limits = self.core.settings.names();
         let parsed = ClientName::parse(name.as_bytes(), limits).map_err(|reason| RegisterError::Name {
             name: name.to_owned(),
             reason,
@@ -174,15 +202,15 @@ impl Broker {
                 name: name.to_owned(),
             });
         }
-        self.register(name)
+        self.register(name, Origin::Process)
     }
 
-    fn register(&self, name: &str) -> Result<(Client, Inbox), RegisterError> {
+    fn register(&self, name: &str, origin: Origin) -> Result<(Client, Inbox), RegisterError> {
         if self.core.stop.is_cancelled() {
             return Err(RegisterError::ShuttingDown);
         }
-        let sink = Sink::Local(Mailbox::new(self.core.config.queue_size));
-        let peer = Peer::new(&self.core, name, Origin::Process, "".into(), sink);
+        let sink = Sink::Local(Mailbox::new(self.core.settings.queue_size()));
+        let peer = Peer::new(&self.core, name, origin, None, "".into(), sink);
         self.core
             .register(&peer)
             .map_err(|refusal| RegisterError::of(refusal, name, &self.core))?;
@@ -214,7 +242,30 @@ impl Broker {
     /// # Errors
     /// When it is registered already, or the limit of clients is reached.
     pub fn own_client(&self) -> Result<(Client, Inbox), RegisterError> {
-        self.register(BROKER_NAME)
+        self.register(BROKER_NAME, Origin::Process)
+    }
+
+    /// Puts access rules in force, in place of those there were; see [`access`](crate::access). They hold for clients
+    /// that are connected already: those who may not be any more are disconnected, and subscriptions that are not
+    /// admitted any more are removed. What was carried out before stays so.
+    ///
+    /// When this returns, nothing more is carried out by the rules there were, except what a client had begun before.
+    pub fn set_access(&self, rules: AccessRules) {
+        self.core.set_access(rules);
+    }
+
+    /// The access rules in force.
+    #[must_use]
+    pub fn access(&self) -> AccessRules {
+        AccessRules::clone(&self.core.access.rules())
+    }
+
+    /// Has the broker's method `reload` end up here, for a program that has a configuration to read again: clients that
+    /// may manage the broker call it. Without this the broker has no such method. Whoever asked for the requests last
+    /// gets them.
+    #[must_use]
+    pub fn reload_requests(&self) -> ReloadRequests {
+        self.core.reloading.requests()
     }
 
     /// The broker's counters.
@@ -252,13 +303,13 @@ impl Broker {
         announce::shutdown(core);
         core.read_the_last();
         core.readers.close();
-        let timeout = core.config.timeout;
+        let timeout = core.settings.timeout();
         if tokio::time::timeout(timeout, core.readers.wait()).await.is_err() {
             tracing::warn!(?timeout, "not everything that had arrived could be carried out");
         }
         core.flushing.cancel();
         for peer in core.registry.all() {
-            if peer.origin == Origin::Process {
+            if peer.origin.is_inside() {
                 core.unregister(&peer);
             }
         }
@@ -324,6 +375,12 @@ pub enum RegisterError {
         /// The limit.
         limit: usize,
     },
+    /// The access rules do not admit it.
+    #[error("the access rules do not admit {name:?} in this process")]
+    Denied {
+        /// The name.
+        name: String,
+    },
     /// The broker is shutting down.
     #[error("the broker is shutting down")]
     ShuttingDown,
@@ -336,8 +393,9 @@ impl RegisterError {
             Refusal::Taken => Self::Taken { name },
             Refusal::NoPrimary => Self::NoPrimary { name },
             Refusal::ForeignPrimary => Self::ForeignPrimary { name },
+            Refusal::Denied => Self::Denied { name },
             Refusal::TooManyClients => Self::TooManyClients {
-                limit: core.config.clients,
+                limit: core.settings.clients(),
             },
         }
     }

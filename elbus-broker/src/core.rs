@@ -11,19 +11,25 @@ use parking_lot::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    access::{Access, AccessRules},
     announce,
     config::Config,
+    methods::reload::Reloading,
     peer::{Cut, Peer},
     registry::{Refusal, Registry, Replaced},
+    settings::Settings,
+    socket::Origin,
     stats::Totals,
     subscriptions::Subscriptions,
 };
 
 /// What the sessions of one broker share.
 pub(crate) struct Core {
-    pub(crate) config: Config,
+    pub(crate) settings: Settings,
     pub(crate) registry: Registry,
     pub(crate) subscriptions: Subscriptions,
+    pub(crate) access: Access,
+    pub(crate) reloading: Reloading,
     pub(crate) totals: Totals,
     pub(crate) started: Instant,
     /// Ends accept loops and greetings.
@@ -52,8 +58,10 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(config: Config) -> Arc<Self> {
         Arc::new(Self {
-            registry: Registry::new(config.clients),
-            subscriptions: Subscriptions::new(config.subscriptions),
+            registry: Registry::new(),
+            subscriptions: Subscriptions::new(),
+            access: Access::default(),
+            reloading: Reloading::default(),
             totals: Totals::default(),
             started: Instant::now(),
             stop: CancellationToken::new(),
@@ -68,7 +76,7 @@ impl Core {
             refused: AtomicUsize::new(0),
             shutting_down: AtomicBool::new(false),
             ids: AtomicU64::new(1),
-            config,
+            settings: Settings::new(config),
         })
     }
 
@@ -93,8 +101,15 @@ impl Core {
     /// Puts a client on the bus and announces it. Whoever had the name before, if the configuration takes names
     /// over, is disconnected.
     pub(crate) fn register(self: &Arc<Self>, peer: &Arc<Peer>) -> Result<(), Refusal> {
+        // The rules do not change while this is held: whoever is admitted by old ones is found when there are new ones.
         let in_order = self.announcements.lock();
-        let replaced = self.registry.register(peer, self.config.force_register)?;
+        // The FIFO is the server's own: it may always be there, and its commands are judged.
+        if peer.origin != Origin::Fifo && !peer.rights().may_connect() {
+            self.totals.count_denied();
+            return Err(Refusal::Denied);
+        }
+        let (limit, force) = (self.settings.clients(), self.settings.force_register());
+        let replaced = self.registry.register(peer, limit, force)?;
         self.totals.enlist(peer);
         let left = replaced
             .as_ref()
@@ -142,11 +157,37 @@ impl Core {
         }
     }
 
+    /// Puts other access rules in force, for those who are connected as well.
+    pub(crate) fn set_access(self: &Arc<Self>, rules: AccessRules) {
+        let in_order = self.announcements.lock();
+        self.access.replace(rules);
+        let connected = self.registry.all();
+        drop(in_order);
+        for peer in connected {
+            let rights = peer.rights();
+            if peer.origin != Origin::Fifo && !rights.may_connect() {
+                tracing::warn!(
+                    client = %peer.name, from = %peer.origin,
+                    "the access rules do not admit it any more: disconnected"
+                );
+                self.cut(&peer, Cut::Denied);
+                continue;
+            }
+            let removed = self.subscriptions.remove_denied(&peer);
+            if let Some(first) = removed.first() {
+                tracing::warn!(
+                    client = %peer.name, filters = removed.len(), %first,
+                    "subscriptions that the access rules do not admit any more are removed"
+                );
+            }
+        }
+    }
+
     /// Disconnects a client and takes it off the bus.
     pub(crate) fn cut(self: &Arc<Self>, peer: &Arc<Peer>, why: Cut) {
         if why == Cut::Stalled {
             self.totals.count_stalled();
-            let limit = self.config.stall_timeout;
+            let limit = self.settings.stall_timeout();
             let queued = peer.waiting();
             tracing::warn!(client = %peer.name, ?limit, queued, "took nothing for the stall time-out: disconnected");
         }

@@ -306,7 +306,7 @@ impl Place {
             return true;
         };
         let since = mailbox.full_since();
-        let unread = tokio::time::sleep_until((since + self.peer.core.config.stall_timeout).into());
+        let unread = tokio::time::sleep_until((since + self.peer.core.settings.stall_timeout()).into());
         tokio::pin!(unread);
         std::future::poll_fn(|cx| {
             if self.peer.poll_room(&mut self.ticket, cx).is_ready() {

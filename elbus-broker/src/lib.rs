@@ -8,7 +8,8 @@
 //!
 //! | module | does |
 //! | --- | --- |
-//! | `broker`, `config`, `stats` | the handle, its settings, its counters |
+//! | `broker`, `config`, `settings`, `stats` | the handle, its configuration, what of it is in force, its counters |
+//! | [`access`] | who may do what |
 //! | `listener`, `socket` | where connections come in, and what they are |
 //! | `session` | the life of a connection: greeting, reading and routing, being held back, goodbye |
 //! | `local` | the link of a client in this process |
@@ -17,6 +18,7 @@
 //! | `outbox`, `writer`, `stall`, `mailbox` | where frames wait, who writes them, and who is dead |
 //! | `announce`, `methods` | what the broker says of its own accord, and when it is asked |
 
+pub mod access;
 mod announce;
 mod broker;
 mod config;
@@ -32,6 +34,7 @@ mod peer;
 mod registry;
 mod route;
 mod session;
+mod settings;
 mod socket;
 mod stall;
 mod stats;
@@ -44,4 +47,5 @@ pub use config::{Config, ConfigError};
 pub use elbus_client::{Address, AddressError};
 pub use elbus_proto::{NameLimits, TopicLimits};
 pub use listener::{ListenError, SocketOptions};
+pub use methods::reload::{ReloadRequest, ReloadRequests};
 pub use stats::{ClientInfo, ClientKind, Stats};

@@ -50,7 +50,7 @@ impl Drop for Membership {
 /// Both halves of a registered client.
 pub(crate) fn halves(core: &Arc<Core>, peer: Arc<Peer>) -> (LocalLink, LocalSource) {
     let membership = Arc::new(Membership(Arc::clone(&peer)));
-    let routes = Mutex::new(Routes::new(core));
+    let routes = Mutex::new(Routes::new(core, &peer));
     let link = LocalLink {
         core: Arc::clone(core),
         peer,
@@ -173,7 +173,7 @@ impl LocalLink {
     fn change(&self, change: Change, filters: &[&str], qos: Qos) -> Submitted {
         let mut result = Ok(());
         for filter in filters {
-            let changed = TopicFilter::parse(filter.as_bytes(), self.core.config.topics)
+            let changed = TopicFilter::parse(filter.as_bytes(), self.core.settings.topics())
                 .map_err(|reason| Error::Topic {
                     topic: (*filter).to_owned(),
                     reason,
@@ -193,13 +193,13 @@ impl LocalLink {
         }
         let primary = ClientName::assume_checked(&self.peer.name).primary();
         let name = format!("{primary}{SECONDARY_SEPARATOR}{}", self.core.next_id());
-        let limits = self.core.config.names;
+        let limits = self.core.settings.names();
         ClientName::parse(name.as_bytes(), limits).map_err(|reason| ConnectError::Name {
             name: name.clone(),
             reason,
         })?;
-        let sink = Sink::Local(Mailbox::new(self.core.config.queue_size));
-        let peer = Peer::new(&self.core, &name, Origin::Process, "".into(), sink);
+        let sink = Sink::Local(Mailbox::new(self.core.settings.queue_size()));
+        let peer = Peer::new(&self.core, &name, Origin::Process, None, "".into(), sink);
         self.core
             .register(&peer)
             .map_err(|refusal| ConnectError::Refused {
@@ -221,22 +221,24 @@ impl LocalLink {
 
     /// The reason in full where there is one: on the wire there is only room for a code.
     fn explained(&self, code: Code, addressee: Addressee<'_>) -> Error {
-        let config = &self.core.config;
+        let settings = &self.core.settings;
         let reason = match addressee {
-            Addressee::Client(name) => ClientName::parse(name.as_bytes(), config.names)
-                .err()
-                .map(|reason| Error::Name {
-                    name: name.to_owned(),
-                    reason,
-                }),
-            Addressee::Mask(mask) => NameMask::parse(mask.as_bytes(), config.names)
+            Addressee::Client(name) => {
+                ClientName::parse(name.as_bytes(), settings.names())
+                    .err()
+                    .map(|reason| Error::Name {
+                        name: name.to_owned(),
+                        reason,
+                    })
+            }
+            Addressee::Mask(mask) => NameMask::parse(mask.as_bytes(), settings.names())
                 .err()
                 .map(|reason| Error::Mask {
                     mask: mask.to_owned(),
                     reason,
                 }),
             Addressee::Topic(topic) => {
-                Topic::parse(topic.as_bytes(), config.topics)
+                Topic::parse(topic.as_bytes(), settings.topics())
                     .err()
                     .map(|reason| Error::Topic {
                         topic: topic.to_owned(),
@@ -251,7 +253,7 @@ impl LocalLink {
 
     fn check_size(&self, address: usize, payload: &Payload<'_>) -> Result<(), Error> {
         let len = address + 1 + payload.as_slice().len();
-        let limit = self.core.config.frame_limit;
+        let limit = self.core.settings.frame_limit();
         self.peer.read.add(1, len as u64);
         if len > limit {
             Err(Error::TooLarge { len, limit })
@@ -391,9 +393,13 @@ fn flush(touched: Vec<Arc<Peer>>, realtime: bool) {
 }
 
 /// Waits for those who had no room, at most for the time-out of the configuration; whoever has room then still gets it.
-async fn place_rest(core: &Core, mut run: Run, rest: Vec<(Arc<Peer>, usize)>) -> Result<(), Error> {
+pub(crate) async fn place_rest(
+    core: &Core,
+    mut run: Run,
+    rest: Vec<(Arc<Peer>, usize)>,
+) -> Result<(), Error> {
     run.share();
-    let deadline = tokio::time::Instant::now() + core.config.timeout;
+    let deadline = tokio::time::Instant::now() + core.settings.timeout();
     let mut result = Ok(());
     for (peer, mut taken) in rest {
         let mut place = Place::new(&peer);

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 use crate::{
+    access::{OwnRights, Rights},
     core::Core,
     index,
     mailbox::Mailbox,
@@ -36,6 +37,8 @@ pub(crate) enum Cut {
     Broken = 5,
     /// The broker shuts down.
     Shutdown = 6,
+    /// The access rules do not admit it any more.
+    Denied = 7,
 }
 
 impl Cut {
@@ -47,6 +50,7 @@ impl Cut {
             4 => Self::PrimaryLeft,
             5 => Self::Broken,
             6 => Self::Shutdown,
+            7 => Self::Denied,
             _ => return None,
         })
     }
@@ -70,6 +74,8 @@ pub(crate) struct Peer {
     pub(crate) id: u64,
     pub(crate) name: Arc<str>,
     pub(crate) origin: Origin,
+    /// The subject of the certificate by which the other end proved who it is.
+    pub(crate) certificate: Option<Arc<str>>,
     /// The listener it came in on; empty for clients in this process.
     pub(crate) port: Arc<str>,
     pub(crate) core: Arc<Core>,
@@ -77,6 +83,7 @@ pub(crate) struct Peer {
     /// Whether it wants the broker's warnings, as every client does from the start.
     pub(crate) warned: AtomicBool,
     pub(crate) read: Read,
+    rights: OwnRights,
     session: Mutex<Option<Waker>>,
     cut: AtomicU8,
     held_on: Mutex<Option<Arc<Peer>>>,
@@ -111,11 +118,20 @@ impl index::Handle for Arc<Peer> {
 }
 
 impl Peer {
-    pub(crate) fn new(core: &Arc<Core>, name: &str, origin: Origin, port: Arc<str>, sink: Sink) -> Arc<Self> {
+    pub(crate) fn new(
+        core: &Arc<Core>,
+        name: &str,
+        origin: Origin,
+        certificate: Option<Arc<str>>,
+        port: Arc<str>,
+        sink: Sink,
+    ) -> Arc<Self> {
         Arc::new(Self {
             id: core.next_id(),
             name: name.into(),
             origin,
+            certificate,
+            rights: OwnRights::default(),
             port,
             core: Arc::clone(core),
             sink,
@@ -141,6 +157,16 @@ impl Peer {
         self.client_name().is_secondary()
     }
 
+    /// Whether another client comes from the same process, user or host, with the same proof.
+    pub(crate) fn is_same_peer(&self, other: &Self) -> bool {
+        self.origin.is_same_peer(other.origin) && self.certificate == other.certificate
+    }
+
+    /// What the access rules in force give this client.
+    pub(crate) fn rights(&self) -> Arc<Rights> {
+        self.rights.of(self)
+    }
+
     pub(crate) const fn outbox(&self) -> Option<&Outbox> {
         match &self.sink {
             Sink::Socket { outbox, .. } => Some(outbox),
@@ -151,7 +177,7 @@ impl Peer {
     /// Writes what waits for this client; real-time frames and full blocks at once, others after the time set for
     /// gathering.
     pub(crate) fn flush(self: &Arc<Self>) {
-        if self.core.config.buf_ttl.is_zero() {
+        if self.core.settings.buf_ttl().is_zero() {
             self.flush_now()
         } else {
             self.flush_later()
@@ -171,7 +197,7 @@ impl Peer {
             Hold::Yes => {
                 let peer = Arc::clone(self);
                 runtime.spawn(async move {
-                    let ttl = peer.core.config.buf_ttl;
+                    let ttl = peer.core.settings.buf_ttl();
                     if !ttl.is_zero() {
                         tokio::time::sleep(ttl).await;
                     }

@@ -10,7 +10,7 @@ use std::{
 use elbus_proto::{ClientName, Code, NameMask};
 use parking_lot::RwLock;
 
-use crate::{index::NameIndex, peer::Peer, socket::Origin};
+use crate::{index::NameIndex, peer::Peer};
 
 /// Why a name cannot be registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     /// A secondary comes from another user or host than its primary.
     ForeignPrimary,
     TooManyClients,
+    /// The access rules do not admit it.
+    Denied,
 }
 
 impl Refusal {
@@ -27,7 +29,7 @@ impl Refusal {
         match self {
             Self::Taken | Self::TooManyClients => Code::Busy,
             Self::NoPrimary => Code::NotRegistered,
-            Self::ForeignPrimary => Code::Access,
+            Self::ForeignPrimary | Self::Denied => Code::Access,
         }
     }
 }
@@ -43,7 +45,6 @@ pub(crate) struct Registry {
     names: RwLock<Names>,
     /// Changes with every client that comes or goes: what was found by a mask is stale then.
     epoch: AtomicU64,
-    limit: usize,
 }
 
 struct Names {
@@ -52,7 +53,7 @@ struct Names {
 }
 
 impl Registry {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new() -> Self {
         let names = Names {
             index: NameIndex::new(),
             secondaries: HashMap::default(),
@@ -60,25 +61,29 @@ impl Registry {
         Self {
             names: RwLock::new(names),
             epoch: AtomicU64::new(0),
-            limit,
         }
     }
 
-    /// Registers a client under its name. With `force`, a connection that has the name loses it and is returned.
-    pub(crate) fn register(&self, peer: &Arc<Peer>, force: bool) -> Result<Option<Replaced>, Refusal> {
+    /// Registers a client under its name, one of at most `limit`. With `force`, a connection that has the name loses it and is returned.
+    pub(crate) fn register(
+        &self,
+        peer: &Arc<Peer>,
+        limit: usize,
+        force: bool,
+    ) -> Result<Option<Replaced>, Refusal> {
         let name = peer.client_name();
         let mut names = self.names.write();
         let replaced = match names.index.get(name.as_str()) {
             None => None,
-            Some(old) if force && old.origin != Origin::Process => Some(Arc::clone(old)),
+            Some(old) if force && !old.origin.is_inside() => Some(Arc::clone(old)),
             Some(_) => return Err(Refusal::Taken),
         };
-        if replaced.is_none() && names.index.len() >= self.limit {
+        if replaced.is_none() && names.index.len() >= limit {
             return Err(Refusal::TooManyClients);
         }
         if name.is_secondary() {
             let primary = names.index.get(name.primary()).ok_or(Refusal::NoPrimary)?;
-            if !primary.origin.is_same_peer(peer.origin) {
+            if !primary.is_same_peer(peer) {
                 return Err(Refusal::ForeignPrimary);
             }
         }

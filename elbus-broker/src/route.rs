@@ -1,19 +1,21 @@
 //! Finding the receivers of a frame, and remembering them: the steady state takes no registry lock.
 use std::sync::Arc;
 
-use elbus_proto::{
-    BROKER_TOPIC_ROOT, ClientName, Code, NameLimits, NameMask, Topic, TopicLimits, request::addressed,
-};
+use elbus_proto::{BROKER_TOPIC_ROOT, ClientName, Code, NameLimits, NameMask, Topic, request::addressed};
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, hash_map::EntryRef};
 
-use crate::{core::Core, peer::Peer, peer::Sink, subscriptions::Version};
+use crate::{access::Rights, core::Core, peer::Peer, peer::Sink, subscriptions::Version};
 
 type Known<V> = HashMap<Box<[u8]>, V, RandomState>;
 
-/// What one sender remembers about targets, topics and masks; each is bounded by the same limit.
+/// What one sender remembers about targets, topics and masks that it may reach; each is bounded by the same limit.
 pub(crate) struct Routes {
     core: Arc<Core>,
+    peer: Arc<Peer>,
+    /// What the sender may do, and by which rules: everything that is remembered is admitted by them.
+    rights: Arc<Rights>,
+    rules: u64,
     targets: Known<Arc<Peer>>,
     topics: Remembered,
     /// By topic, `00` and receiver.
@@ -84,9 +86,14 @@ impl Receivers {
 }
 
 impl Routes {
-    pub(crate) fn new(core: &Arc<Core>) -> Self {
+    pub(crate) fn new(core: &Arc<Core>, peer: &Arc<Peer>) -> Self {
+        // First the epoch: rules that change in between are looked at once more.
+        let rules = core.access.epoch();
         Self {
             core: Arc::clone(core),
+            peer: Arc::clone(peer),
+            rights: peer.rights(),
+            rules,
             targets: Known::default(),
             topics: Remembered::default(),
             topics_for: Remembered::default(),
@@ -94,15 +101,29 @@ impl Routes {
         }
     }
 
+    /// Forgets what other rules admitted.
+    #[inline]
+    fn obey(&mut self) {
+        if self.core.access.epoch() != self.rules {
+            self.rules_changed();
+        }
+    }
+
+    #[cold]
+    fn rules_changed(&mut self) {
+        *self = Self::new(&self.core, &self.peer);
+    }
+
     /// The client of this name.
     #[inline]
     pub(crate) fn target(&mut self, name: &[u8]) -> Result<&Arc<Peer>, Code> {
-        if self.targets.len() >= self.core.config.cached_routes && !self.targets.contains_key(name) {
+        self.obey();
+        if self.targets.len() >= self.core.settings.cached_routes() && !self.targets.contains_key(name) {
             self.targets.clear();
         }
         match self.targets.entry_ref(name) {
             EntryRef::Occupied(known) => Ok(known.into_mut()),
-            EntryRef::Vacant(unknown) => Ok(unknown.insert(find(&self.core, name)?)),
+            EntryRef::Vacant(unknown) => Ok(unknown.insert(find(&self.peer, &self.rights, name)?)),
         }
     }
 
@@ -113,65 +134,88 @@ impl Routes {
 
     /// Who receives a publication to `topic`.
     pub(crate) fn topic(&mut self, topic: &[u8]) -> Result<Arc<Receivers>, Code> {
+        self.obey();
         if let Some(known) = self.topics.get(topic)
             && known.fresh == Fresh::Topic(self.core.subscriptions.version(topic))
         {
             return Ok(Arc::clone(known));
         }
-        let parsed = publishable(topic, self.core.config.topics)?;
+        let parsed = self.publishable(topic)?;
         let (peers, version) = self.core.subscriptions.receivers(parsed);
         let found = Receivers::new(peers, Some(parsed.as_str()), Fresh::Topic(version));
-        self.topics.insert(self.core.config.cached_routes, topic, &found);
+        self.topics
+            .insert(self.core.settings.cached_routes(), topic, &found);
         Ok(found)
     }
 
     /// Who of the subscribers of a topic has `receiver` as its primary name; `address` is topic `00` receiver.
     pub(crate) fn topic_for(&mut self, address: &[u8]) -> Result<Arc<Receivers>, Code> {
+        self.obey();
         let (topic, receiver) = addressed(address).ok_or(Code::Data)?;
         if let Some(known) = self.topics_for.get(address)
             && known.fresh == Fresh::Topic(self.core.subscriptions.version(topic))
         {
             return Ok(Arc::clone(known));
         }
-        let parsed = publishable(topic, self.core.config.topics)?;
-        let receiver = name(receiver, self.core.config.names)?;
+        let parsed = self.publishable(topic)?;
+        let receiver = name(receiver, self.core.settings.names())?;
         let (mut peers, version) = self.core.subscriptions.receivers(parsed);
         peers.retain(|peer| peer.primary() == receiver.as_str());
         let found = Receivers::new(peers, Some(parsed.as_str()), Fresh::Topic(version));
         self.topics_for
-            .insert(self.core.config.cached_routes, address, &found);
+            .insert(self.core.settings.cached_routes(), address, &found);
         Ok(found)
     }
 
     /// The clients that a mask stands for.
     pub(crate) fn mask(&mut self, mask: &[u8]) -> Result<Arc<Receivers>, Code> {
+        self.obey();
         let epoch = self.core.registry.epoch();
         if let Some(known) = self.masks.get(mask)
             && known.fresh == Fresh::Names(epoch)
         {
             return Ok(Arc::clone(known));
         }
-        let parsed = NameMask::parse(mask, self.core.config.names).map_err(|_| Code::Data)?;
+        let parsed = NameMask::parse(mask, self.core.settings.names()).map_err(|_| Code::Data)?;
+        if !self.rights.may_broadcast(parsed) {
+            return Err(denied(&self.peer, "broadcast", parsed.as_str()));
+        }
         let found = Receivers::new(self.core.registry.matching(parsed), None, Fresh::Names(epoch));
-        self.masks.insert(self.core.config.cached_routes, mask, &found);
+        self.masks
+            .insert(self.core.settings.cached_routes(), mask, &found);
         Ok(found)
+    }
+
+    /// A topic that the sender may publish to: well-formed, admitted, and not the broker's own.
+    fn publishable<'a>(&self, topic: &'a [u8]) -> Result<Topic<'a>, Code> {
+        let topic = Topic::parse(topic, self.core.settings.topics()).map_err(|_| Code::Data)?;
+        if topic.levels().next() == Some(BROKER_TOPIC_ROOT) {
+            return Err(Code::Access);
+        }
+        if !self.rights.may_publish(topic) {
+            return Err(denied(&self.peer, "publish", topic.as_str()));
+        }
+        Ok(topic)
     }
 }
 
-fn find(core: &Core, target: &[u8]) -> Result<Arc<Peer>, Code> {
-    let target = name(target, core.config.names)?;
+/// Whether there is a client of a name is told only to those who may send to it.
+fn find(sender: &Peer, rights: &Rights, target: &[u8]) -> Result<Arc<Peer>, Code> {
+    let core = &sender.core;
+    let target = name(target, core.settings.names())?;
+    if !rights.may_send(target) {
+        return Err(denied(sender, "send", target.as_str()));
+    }
     core.registry.find(target.as_str()).ok_or(Code::NotRegistered)
+}
+
+#[cold]
+fn denied(sender: &Peer, what: &str, to: &str) -> Code {
+    tracing::debug!(client = %sender.name, to, "not admitted: {what}");
+    sender.core.totals.count_denied();
+    Code::Access
 }
 
 fn name(bytes: &[u8], limits: NameLimits) -> Result<ClientName<'_>, Code> {
     ClientName::parse(bytes, limits).map_err(|_| Code::Data)
-}
-
-/// A topic that clients may publish to: well-formed, and not the broker's own.
-fn publishable(bytes: &[u8], limits: TopicLimits) -> Result<Topic<'_>, Code> {
-    let topic = Topic::parse(bytes, limits).map_err(|_| Code::Data)?;
-    if topic.levels().next() == Some(BROKER_TOPIC_ROOT) {
-        return Err(Code::Access);
-    }
-    Ok(topic)
 }

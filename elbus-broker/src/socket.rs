@@ -26,18 +26,25 @@ use crate::outbox::Wire;
 pub(crate) enum Origin {
     /// In this process.
     Process,
-    /// A UNIX socket, and the user on its other end.
-    Unix { uid: u32 },
+    /// The command FIFOs, in this process as well.
+    Fifo,
+    /// A UNIX socket, and the user and group on its other end.
+    Unix { uid: u32, gid: u32 },
     /// TCP, and the host on its other end.
     Tcp { host: IpAddr, port: u16 },
 }
 
 impl Origin {
+    /// Whether the client is in this process.
+    pub(crate) const fn is_inside(self) -> bool {
+        matches!(self, Self::Process | Self::Fifo)
+    }
+
     /// Whether two clients come from the same process, user or host.
     pub(crate) fn is_same_peer(self, other: Self) -> bool {
         match (self, other) {
             (Self::Process, Self::Process) => true,
-            (Self::Unix { uid: a }, Self::Unix { uid: b }) => a == b,
+            (Self::Unix { uid: a, .. }, Self::Unix { uid: b, .. }) => a == b,
             (Self::Tcp { host: a, .. }, Self::Tcp { host: b, .. }) => a == b,
             _ => false,
         }
@@ -47,8 +54,8 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Process => f.write_str("this process"),
-            Self::Unix { uid } => write!(f, "uid {uid}"),
+            Self::Process | Self::Fifo => f.write_str("this process"),
+            Self::Unix { uid, .. } => write!(f, "uid {uid}"),
             Self::Tcp {
                 host: IpAddr::V6(host),
                 port,
@@ -287,11 +294,17 @@ mod tests {
         Origin::Tcp { host, port }
     }
 
+    fn unix(uid: u32, gid: u32) -> Origin {
+        Origin::Unix { uid, gid }
+    }
+
     #[test]
     fn clients_of_one_process_user_or_host_are_the_same_peer() {
         for (a, b) in [
             (Origin::Process, Origin::Process),
-            (Origin::Unix { uid: 1000 }, Origin::Unix { uid: 1000 }),
+            (unix(1000, 1000), unix(1000, 1000)),
+            // A user may have switched groups.
+            (unix(1000, 1000), unix(1000, 4)),
             (tcp("192.0.2.1", 40_000), tcp("192.0.2.1", 40_000)),
             // Each of a host's connections has a port of its own.
             (tcp("192.0.2.1", 40_000), tcp("192.0.2.1", 40_001)),
@@ -304,15 +317,15 @@ mod tests {
     #[test]
     fn clients_of_different_users_hosts_or_kinds_of_connection_are_not_the_same_peer() {
         for (a, b) in [
-            (Origin::Unix { uid: 1000 }, Origin::Unix { uid: 1001 }),
+            (unix(1000, 1000), unix(1001, 1000)),
             // Not even root is another user.
-            (Origin::Unix { uid: 0 }, Origin::Unix { uid: 1000 }),
+            (unix(0, 0), unix(1000, 1000)),
             (tcp("192.0.2.1", 40_000), tcp("192.0.2.2", 40_000)),
             (tcp("2001:db8::1", 40_000), tcp("2001:db8::2", 40_000)),
             (tcp("127.0.0.1", 40_000), tcp("::1", 40_000)),
-            (Origin::Process, Origin::Unix { uid: 0 }),
+            (Origin::Process, unix(0, 0)),
             (Origin::Process, tcp("127.0.0.1", 40_000)),
-            (Origin::Unix { uid: 0 }, tcp("127.0.0.1", 40_000)),
+            (unix(0, 0), tcp("127.0.0.1", 40_000)),
         ] {
             assert!(!a.is_same_peer(b) && !b.is_same_peer(a), "{a} and {b}");
         }

@@ -49,10 +49,10 @@ fn stall_of(peer: &Peer) -> Option<Stall> {
 /// buffer of the default size (measured on the loopback interface, whatever the segment size), and 250 kB/s must not look
 /// like nothing. It stays below the second after which published clients give a write up.
 fn patience(peer: &Peer) -> Duration {
-    let limit = peer.core.config.stall_timeout;
+    let limit = peer.core.settings.stall_timeout();
     match peer.origin {
         Origin::Tcp { .. } => limit.saturating_mul(3) / 2,
-        Origin::Unix { .. } | Origin::Process => limit,
+        Origin::Unix { .. } | Origin::Process | Origin::Fifo => limit,
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Stats {
     pub shed: u64,
     /// Announcements not delivered because their receiver was full.
     pub unannounced: u64,
+    /// Connections, operations and calls of the broker's methods that access control refused.
+    pub denied: u64,
     /// Clients disconnected because they took nothing for the stall time-out.
     pub stalled: u64,
 }
@@ -89,6 +91,7 @@ pub(crate) struct Totals {
     ignored: AtomicU64,
     unannounced: AtomicU64,
     stalled: AtomicU64,
+    denied: AtomicU64,
 }
 
 impl Totals {
@@ -102,6 +105,10 @@ impl Totals {
 
     pub(crate) fn count_stalled(&self) {
         self.stalled.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_denied(&self) {
+        self.denied.fetch_add(1, Relaxed);
     }
 
     /// Counts a client in.
@@ -149,6 +156,7 @@ impl Stats {
             ignored: core.totals.ignored.load(Relaxed),
             unannounced: core.totals.unannounced.load(Relaxed),
             stalled: core.totals.stalled.load(Relaxed),
+            denied: core.totals.denied.load(Relaxed),
             ..core.totals.clients.lock().sum()
         }
     }
@@ -183,7 +191,7 @@ impl ClientInfo {
     pub(crate) fn of(core: &Core, peer: &Arc<Peer>) -> Self {
         let (read, written) = (peer.read.totals(), peer.written());
         let kind = match peer.origin {
-            Origin::Process => ClientKind::Internal,
+            Origin::Process | Origin::Fifo => ClientKind::Internal,
             Origin::Unix { .. } => ClientKind::LocalIpc,
             Origin::Tcp { .. } => ClientKind::Tcp,
         };

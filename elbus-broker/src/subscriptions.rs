@@ -33,7 +33,6 @@ pub(crate) enum Change {
 pub(crate) struct Subscriptions {
     filters: RwLock<Filters>,
     epochs: Epochs,
-    limit: usize,
 }
 
 #[derive(Default)]
@@ -58,12 +57,10 @@ pub(crate) struct Version {
 }
 
 impl Subscriptions {
-    /// At most `limit` filters a client.
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             filters: RwLock::default(),
             epochs: Epochs::new(),
-            limit,
         }
     }
 
@@ -79,8 +76,14 @@ impl Subscriptions {
         if peer.is_closed() {
             return Err(Code::NotRegistered);
         }
+        // Under the lock: what is admitted by old rules is here before new ones are applied to what is here.
+        if change == Change::Subscribe && !peer.rights().may_subscribe(filter) {
+            tracing::debug!(client = %peer.name, filter = filter.as_str(), "not admitted: subscribe");
+            peer.core.totals.count_denied();
+            return Err(Code::Access);
+        }
         match change {
-            Change::Subscribe | Change::Exclude => filters.add(change, filter, peer, self.limit)?,
+            Change::Subscribe | Change::Exclude => filters.add(change, filter, peer)?,
             Change::Unsubscribe | Change::Unexclude => filters.take(change, filter, peer.id),
         }
         if filter.as_str() == BROKER_WARN_TOPIC {
@@ -111,6 +114,27 @@ impl Subscriptions {
                 index.remove_at(filter, id);
             }
         }
+    }
+
+    /// Removes what a client may not subscribe to, and answers it.
+    pub(crate) fn remove_denied(&self, peer: &Arc<Peer>) -> Vec<String> {
+        let mut filters = self.filters.write();
+        let rights = peer.rights();
+        let filters = &mut *filters;
+        let Some(held) = filters.held.get(&peer.id) else {
+            return Vec::new();
+        };
+        let subscribed = held.subscribed.iter().map(|id| filters.subscribed.filter(*id));
+        let mut denied: Vec<_> = subscribed
+            .filter(|filter| !rights.may_subscribe(TopicFilter::assume_checked(filter)))
+            .collect();
+        denied.sort_unstable();
+        for filter in &denied {
+            let filter = TopicFilter::assume_checked(filter);
+            filters.take(Change::Unsubscribe, filter, peer.id);
+            self.epochs.bump(first_level(filter));
+        }
+        denied
     }
 
     /// The clients that receive a publication to this topic, by id, and the version for which that holds.
@@ -153,13 +177,8 @@ impl Subscriptions {
 }
 
 impl Filters {
-    fn add(
-        &mut self,
-        change: Change,
-        filter: TopicFilter<'_>,
-        peer: &Arc<Peer>,
-        limit: usize,
-    ) -> Result<(), Code> {
+    fn add(&mut self, change: Change, filter: TopicFilter<'_>, peer: &Arc<Peer>) -> Result<(), Code> {
+        let limit = peer.core.settings.subscriptions();
         let held = self.held.entry(peer.id).or_default();
         let used = held.subscribed.len() + held.excluded.len();
         let (index, ids) = match change {

@@ -111,11 +111,11 @@ fn poll_woken(
         return Poll::Pending;
     }
     let timer = timer.get_or_insert_with(|| {
-        let soon = PROBE.min(peer.core.config.stall_timeout / 4);
+        let soon = PROBE.min(peer.core.settings.stall_timeout() / 4);
         Box::pin(tokio::time::sleep_until((Instant::now() + soon).into()))
     });
     std::task::ready!(timer.as_mut().poll(cx));
-    let soon = PROBE.min(peer.core.config.stall_timeout / 4);
+    let soon = PROBE.min(peer.core.settings.stall_timeout() / 4);
     timer.as_mut().reset((Instant::now() + soon).into());
     Poll::Ready(Woken::Probe)
 }

@@ -212,6 +212,12 @@ impl<'a> NameMask<'a> {
         Ok(Self(mask))
     }
 
+    /// Takes a mask that has been checked before, such as one that was stored.
+    #[must_use]
+    pub const fn assume_checked(mask: &'a str) -> Self {
+        Self(mask)
+    }
+
     /// The mask as it was written.
     #[must_use]
     pub const fn as_str(self) -> &'a str {
@@ -243,6 +249,37 @@ impl<'a> NameMask<'a> {
             }
         }
         parts.next().is_none()
+    }
+
+    /// Whether this mask stands for every name that `other` stands for.
+    ///
+    /// A part is text that may be anything: no finite number of them makes up a `?`.
+    ///
+    /// ```
+    /// use elbus_proto::NameMask;
+    ///
+    /// let covers =
+    ///     |mask, other| NameMask::assume_checked(mask).covers(NameMask::assume_checked(other));
+    /// assert!(covers("plant.*", "plant.?.pump"));
+    /// assert!(!covers("?.pub", "*"));
+    /// ```
+    #[must_use]
+    pub fn covers(self, other: NameMask<'_>) -> bool {
+        let mut theirs = other.parts();
+        for own in self.parts() {
+            let Some(part) = theirs.next() else {
+                return false;
+            };
+            match (own, part) {
+                // Every kind of part stands for one at least, and whatever follows is in the rest.
+                (MaskPart::Rest, _) => return true,
+                (_, MaskPart::Rest) => return false,
+                (MaskPart::AnyOne, _) => {}
+                (MaskPart::Exactly(own), MaskPart::Exactly(part)) if own == part => {}
+                (MaskPart::Exactly(_), _) => return false,
+            }
+        }
+        theirs.next().is_none()
     }
 }
 
@@ -349,6 +386,33 @@ mod tests {
                 mask(pattern).unwrap().matches(name(client).unwrap()),
                 expected,
                 "{pattern} {client}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_mask_covers_another_if_it_stands_for_all_that_the_other_stands_for() {
+        let cases = [
+            ("*", "*", true),
+            ("*", "?.a.*", true),
+            ("a.*", "a.?.b", true),
+            ("a.*", "a", false),
+            ("a.*", "?.b", false),
+            ("?.pub", "a.pub", true),
+            ("?.pub", "*", false),
+            ("?.pub", "?.?", false),
+            ("?.pub", "?.*", false),
+            ("?.*", "*", false),
+            ("a.b", "a.b", true),
+            ("a.b", "a.?", false),
+            ("a.?", "a.b%%1", true),
+            ("a.b", "a.b%%1", false),
+        ];
+        for (right, asked, expected) in cases {
+            assert_eq!(
+                mask(right).unwrap().covers(mask(asked).unwrap()),
+                expected,
+                "{right} {asked}"
             );
         }
     }

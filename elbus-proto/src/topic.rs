@@ -134,6 +134,12 @@ impl<'a> TopicFilter<'a> {
         Ok(Self(filter))
     }
 
+    /// Takes a filter that has been checked before, such as one that was stored.
+    #[must_use]
+    pub const fn assume_checked(filter: &'a str) -> Self {
+        Self(filter)
+    }
+
     /// The filter as it was written.
     #[must_use]
     pub const fn as_str(self) -> &'a str {
@@ -165,6 +171,39 @@ impl<'a> TopicFilter<'a> {
             }
         }
         levels.next().is_none()
+    }
+
+    /// Whether this filter matches every topic that `other` matches.
+    ///
+    /// A level is text that may be anything: no finite number of them makes up a `+`.
+    ///
+    /// ```
+    /// use elbus_proto::TopicFilter;
+    ///
+    /// let covers = |filter, other| {
+    ///     TopicFilter::assume_checked(filter).covers(TopicFilter::assume_checked(other))
+    /// };
+    /// assert!(covers("a/#", "a/+/b"));
+    /// assert!(!covers("+/status", "#"));
+    /// assert!(!covers("+/status", "+/+"));
+    /// ```
+    #[must_use]
+    pub fn covers(self, other: TopicFilter<'_>) -> bool {
+        let mut theirs = other.levels();
+        for own in self.levels() {
+            let Some(level) = theirs.next() else {
+                return false;
+            };
+            match (own, level) {
+                // Every kind of level stands for one at least, and whatever follows is in the rest.
+                (FilterLevel::Rest, _) => return true,
+                (_, FilterLevel::Rest) => return false,
+                (FilterLevel::AnyOne, _) => {}
+                (FilterLevel::Exactly(own), FilterLevel::Exactly(level)) if own == level => {}
+                (FilterLevel::Exactly(_), _) => return false,
+            }
+        }
+        theirs.next().is_none()
     }
 }
 
@@ -227,6 +266,38 @@ mod tests {
                 filter(pattern).unwrap().matches(topic(subject).unwrap()),
                 expected,
                 "{pattern} {subject}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_filter_covers_another_if_it_matches_all_that_the_other_matches() {
+        let cases = [
+            ("#", "#", true),
+            ("#", "+/a/#", true),
+            ("a/#", "a/+/b", true),
+            ("a/#", "a/#", true),
+            ("a/#", "a/+", true),
+            ("a/#", "a", false),
+            ("a/#", "+/b", false),
+            ("+/status", "a/status", true),
+            ("+/status", "#", false),
+            ("+/status", "+/+", false),
+            ("+/#", "#", false),
+            ("+", "#", false),
+            ("+/+", "a/+", true),
+            ("+/+", "a", false),
+            ("a", "a", true),
+            ("a", "+", false),
+            ("a", "a/b", false),
+            // A level like any other, although it looks like a wildcard's.
+            ("a+", "ab", false),
+        ];
+        for (right, asked, expected) in cases {
+            assert_eq!(
+                filter(right).unwrap().covers(filter(asked).unwrap()),
+                expected,
+                "{right} {asked}"
             );
         }
     }

@@ -442,3 +442,104 @@ proptest! {
         }
     }
 }
+
+/// Whether `pattern` matches `subject`, both split already: the definition, by recursion.
+fn matches_all(pattern: &[&str], subject: &[&str], one: &str, rest: &str) -> bool {
+    match (pattern, subject) {
+        ([], []) => true,
+        ([last], [_, ..]) if *last == rest => true,
+        ([first, pattern @ ..], [level, subject @ ..]) => {
+            (*first == one || first == level) && matches_all(pattern, subject, one, rest)
+        }
+        _ => false,
+    }
+}
+
+/// Every row of up to `depth` of these words.
+fn rows<'a>(words: &[&'a str], depth: usize) -> Vec<Vec<&'a str>> {
+    let mut rows: Vec<Vec<&str>> = vec![Vec::new()];
+    let mut from = 0;
+    for _ in 0..depth {
+        let until = rows.len();
+        for at in from..until {
+            for word in words {
+                let longer = [&rows[at][..], &[word]].concat();
+                rows.push(longer);
+            }
+        }
+        from = until;
+    }
+    rows.remove(0);
+    rows
+}
+
+/// What a pattern is made of, and how often it may end in the wildcard for the rest.
+fn pattern(one: &'static str, rest: &'static str) -> impl Strategy<Value = Vec<&'static str>> {
+    let level = prop::sample::select(vec!["a", "b", one]);
+    let end = prop::option::of(Just(rest));
+    (prop::collection::vec(level, 0..4), end)
+        .prop_map(|(mut levels, end)| {
+            levels.extend(end);
+            levels
+        })
+        .prop_filter("not empty", |levels| !levels.is_empty())
+}
+
+/// Patterns of up to three levels and a rest differ, if at all, in what they match of five levels; and `c`, which stands in
+/// none of them, stands for all the texts that do not.
+fn covers_by_brute_force(right: &[&str], asked: &[&str], one: &str, rest: &str) -> bool {
+    rows(&["a", "b", "c"], 5)
+        .iter()
+        .filter(|subject| matches_all(asked, subject, one, rest))
+        .all(|subject| matches_all(right, subject, one, rest))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn a_filter_covers_exactly_those_that_match_nothing_else(
+        right in pattern("+", "#"), asked in pattern("+", "#"),
+    ) {
+        let (own, other) = (right.join("/"), asked.join("/"));
+        let limits = TopicLimits::default();
+        let own = TopicFilter::parse(own.as_bytes(), limits).unwrap();
+        let other = TopicFilter::parse(other.as_bytes(), limits).unwrap();
+        prop_assert_eq!(own.covers(other), covers_by_brute_force(&right, &asked, "+", "#"));
+        prop_assert!(own.covers(own));
+    }
+
+    #[test]
+    fn a_mask_covers_exactly_those_that_stand_for_nobody_else(
+        right in pattern("?", "*"), asked in pattern("?", "*"),
+    ) {
+        let (own, other) = (right.join("."), asked.join("."));
+        let limits = NameLimits::default();
+        let own = NameMask::parse(own.as_bytes(), limits).unwrap();
+        let other = NameMask::parse(other.as_bytes(), limits).unwrap();
+        prop_assert_eq!(own.covers(other), covers_by_brute_force(&right, &asked, "?", "*"));
+        prop_assert!(own.covers(own));
+    }
+
+    #[test]
+    fn what_covers_matches_all_that_is_covered_whatever_the_texts(
+        right in good_marks(), asked in good_marks(), subject in good_marks(),
+    ) {
+        let filters = (
+            TopicFilter::parse(right.as_bytes(), TOPICS),
+            TopicFilter::parse(asked.as_bytes(), TOPICS),
+            Topic::parse(subject.as_bytes(), TOPICS),
+        );
+        if let (Ok(right), Ok(asked), Ok(topic)) = filters {
+            prop_assert!(!right.covers(asked) || !asked.matches(topic) || right.matches(topic));
+        }
+        let masks = (
+            NameMask::parse(right.as_bytes(), NAMES),
+            NameMask::parse(asked.as_bytes(), NAMES),
+            ClientName::parse(subject.as_bytes(), NAMES),
+        );
+        if let (Ok(right), Ok(asked), Ok(name)) = masks {
+            prop_assert!(!right.covers(asked) || !asked.matches(name) || right.matches(name));
+        }
+    }
+}

@@ -15,6 +15,15 @@ use elbus_broker::{Address, AddressError, Config, ConfigError, SocketOptions};
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP)]
 pub(crate) struct Args {
+    /// Read settings and access rules from this TOML file: keys are the long flags, which win over it. SIGHUP reads
+    /// it again.
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Check the configuration and end: exit code 0 if it is good, 2 if not.
+    #[arg(long, requires = "config")]
+    pub(crate) check_config: bool,
+
     /// Where to listen; may be given several times: /path, name.sock, unix:///path, host:port, tcp://host:port,
     /// and fifo:/path for a command FIFO beside them (Linux).
     #[arg(short = 'B', long, value_name = "ADDRESS")]
@@ -137,7 +146,7 @@ Ctrl-C or SIGTERM: what has arrived is delivered, then the server ends with exit
 ends it at once. Exit code 1: it could not run, 2: wrong arguments.";
 
 /// Something to listen at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Bind {
     Address(Address),
     Fifo(PathBuf),
@@ -204,16 +213,36 @@ impl Args {
         options
     }
 
-    /// Says what is wrong with a value in the words and units of the command line.
-    pub(crate) fn explain(&self, error: &ConfigError) -> String {
-        let flag = match error.field {
+    /// The flag, without its dashes, for a field of the broker's configuration.
+    pub(crate) fn flag(field: &str) -> String {
+        match field {
             "read_size" => "buf-size".to_owned(),
             "names.bytes" => "name-length".to_owned(),
             "names.parts" => "name-parts".to_owned(),
             "topics.bytes" => "topic-length".to_owned(),
             "topics.levels" => "topic-levels".to_owned(),
             field => field.replace('_', "-"),
-        };
+        }
+    }
+
+    /// Of what is only looked at when the server starts, the flags that are different in `started`.
+    pub(crate) fn different_at_start(&self, started: &Self) -> impl Iterator<Item = &'static str> {
+        let same = [
+            ("bind", self.bind == started.bind),
+            ("pid-file", self.pid_file == started.pid_file),
+            ("daemon", self.daemon == started.daemon),
+            ("workers", self.workers == started.workers),
+            ("socket-mode", self.socket_mode == started.socket_mode),
+            ("socket-owner", self.socket_owner == started.socket_owner),
+            ("socket-group", self.socket_group == started.socket_group),
+            ("log-syslog", self.log_syslog == started.log_syslog),
+        ];
+        same.into_iter().filter(|(_, same)| !same).map(|(flag, _)| flag)
+    }
+
+    /// Says what is wrong with a value in the words and units of the command line.
+    pub(crate) fn explain(&self, error: &ConfigError) -> String {
+        let flag = Self::flag(error.field);
         let value = match error.field {
             "timeout" => format!("{} seconds", self.timeout.as_secs_f64()),
             "stall_timeout" => format!("{} seconds", self.stall_timeout.as_secs_f64()),
@@ -251,7 +280,8 @@ fn mode(text: &str) -> Result<u32, String> {
     }
 }
 
-fn user(text: &str) -> Result<u32, String> {
+/// The number of a user who is given by name or number.
+pub(crate) fn user(text: &str) -> Result<u32, String> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
@@ -262,7 +292,8 @@ fn user(text: &str) -> Result<u32, String> {
     }
 }
 
-fn group(text: &str) -> Result<u32, String> {
+/// The number of a group that is given by name or number.
+pub(crate) fn group(text: &str) -> Result<u32, String> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }

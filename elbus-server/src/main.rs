@@ -1,32 +1,41 @@
 //! The elbus message bus as a server: flags in, a broker, logs and signals.
 mod args;
+mod config_file;
 mod daemon;
 mod introduction;
 mod limits;
 mod log;
 mod overlap;
 mod pid_file;
+mod reload;
 mod serve;
+mod setup;
 
 use std::process::ExitCode;
 
 use args::Args;
 use clap::Parser;
-use elbus_broker::Broker;
+use setup::Setup;
 
 #[cfg(not(feature = "std-alloc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    // Help and errors of the command line come first, and end here.
     let args = Args::parse();
-    let broker = match checked(&args) {
-        Ok(broker) => broker,
+    let (setup, broker) = match Setup::load().and_then(|setup| setup.broker().map(|broker| (setup, broker))) {
+        Ok(good) => good,
         Err(reason) => {
             eprintln!("elbus-server: {reason}");
             return ExitCode::from(2);
         }
     };
+    if args.check_config {
+        println!("the configuration is good");
+        return ExitCode::SUCCESS;
+    }
+    let args = setup.args;
     let outcome = if args.daemon && !args.in_background {
         daemon::start()
     } else {
@@ -39,10 +48,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// What arguments cannot say one by one is a wrong argument like any other, and refused before anything is started.
-fn checked(args: &Args) -> Result<Broker, String> {
-    overlap::check(&args.addresses()).map_err(|overlap| overlap.to_string())?;
-    Broker::new(args.config()).map_err(|error| args.explain(&error))
 }

@@ -11,6 +11,7 @@ use crate::{
     introduction::introduce,
     limits, log,
     pid_file::{PidFile, PidFileError},
+    reload::Reloading,
 };
 
 /// How long the end of the process waits for what is given up.
@@ -60,13 +61,19 @@ pub(crate) fn run(args: &Args, broker: &Broker) -> Result<(), ServerError> {
     }
     let runtime = runtime.enable_all().build().map_err(ServerError::Runtime)?;
     runtime.spawn(log.tell_left_out());
-    let outcome = runtime.block_on(serve(args, broker));
+    let reloading = Reloading {
+        broker,
+        log: &log,
+        args,
+    };
+    let outcome = runtime.block_on(serve(args, broker, &reloading));
     // Whatever still runs is given up: everything that could be delivered has been. Sockets go with their files.
     runtime.shutdown_timeout(GIVING_UP);
     outcome
 }
 
-async fn serve(args: &Args, broker: &Broker) -> Result<(), ServerError> {
+async fn serve(args: &Args, broker: &Broker, reloading: &Reloading<'_>) -> Result<(), ServerError> {
+    let mut reloads = broker.reload_requests();
     let mut signals = Signals::new().map_err(ServerError::Runtime)?;
     let mut addresses = args.addresses();
     if addresses.is_empty() {
@@ -84,14 +91,28 @@ async fn serve(args: &Args, broker: &Broker) -> Result<(), ServerError> {
     if args.in_background {
         daemon::say_up().map_err(ServerError::Background)?;
     }
-    let signal = signals.next().await;
+    let signal = loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                HANG_UP if args.config.is_some() => {
+                    // What went wrong is in the log.
+                    let _ = reloading.reload(HANG_UP);
+                }
+                signal => break signal,
+            },
+            Some(request) = reloads.next() => {
+                let outcome = reloading.reload(request.caller());
+                tokio::spawn(request.answer(outcome));
+            }
+        }
+    };
     tracing::info!(signal, "shutting down: what has arrived is delivered first");
     tokio::select! {
         () = broker.shutdown() => {
             tracing::info!("shut down");
             Ok(())
         }
-        _ = signals.next() => Err(ServerError::EndedAtOnce),
+        () = signals.end(args) => Err(ServerError::EndedAtOnce),
     }
 }
 
@@ -107,7 +128,10 @@ async fn listen(args: &Args, broker: &Broker, addresses: &[Address]) -> Result<V
     Ok(bound)
 }
 
-/// The signals that end the server.
+/// Ends the server that has no configuration file; the other reads it again.
+const HANG_UP: &str = "SIGHUP";
+
+/// The signals that the server hears.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -127,7 +151,12 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
-            _ = self.hang_up.recv() => "SIGHUP",
+            _ = self.hang_up.recv() => HANG_UP,
         }
+    }
+
+    /// Waits for one that ends the server.
+    async fn end(&mut self, args: &Args) {
+        while self.next().await == HANG_UP && args.config.is_some() {}
     }
 }

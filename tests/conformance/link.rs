@@ -142,7 +142,7 @@ const fn code_of(error: &RegisterError) -> Code {
         RegisterError::Name { .. } | RegisterError::Reserved { .. } => Code::Data,
         RegisterError::Taken { .. } | RegisterError::TooManyClients { .. } => Code::Busy,
         RegisterError::NoPrimary { .. } => Code::NotRegistered,
-        RegisterError::ForeignPrimary { .. } => Code::Access,
+        RegisterError::ForeignPrimary { .. } | RegisterError::Denied { .. } => Code::Access,
         _ => Code::Other,
     }
 }

@@ -169,6 +169,7 @@ impl Listener {
                         Newcomer {
                             socket,
                             origin,
+                            certificate: None,
                             port: Arc::clone(&port),
                         },
                     );
@@ -192,8 +193,9 @@ impl Listener {
         match self {
             Self::Unix(bound) => {
                 let (socket, _) = bound.listener.accept().await?;
-                let uid = socket.peer_cred()?.uid();
-                Ok((Socket::Unix(socket), Origin::Unix { uid }))
+                let peer = socket.peer_cred()?;
+                let (uid, gid) = (peer.uid(), peer.gid());
+                Ok((Socket::Unix(socket), Origin::Unix { uid, gid }))
             }
             Self::Tcp(listener, _) => {
                 let (socket, from) = listener.accept().await?;
@@ -211,7 +213,7 @@ impl Listener {
 
 fn welcome(core: &Arc<Core>, newcomer: Newcomer) {
     let Some(counted) = Counted::new(core, Which::Greeting) else {
-        let limit = core.config.greetings;
+        let limit = core.settings.greetings();
         tracing::debug!(from = %newcomer.origin, limit, "too many greetings in progress: turned away");
         newcomer.turn_away();
         return;

@@ -1,15 +1,14 @@
 //! Methods about clients.
 use std::sync::Arc;
 
-use elbus_proto::{BROKER_NAME, Code, NameMask, rpc::code::INVALID_PARAMS};
+use elbus_proto::{BROKER_NAME, NameMask, rpc::code::INVALID_PARAMS};
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, encode, params};
+use super::{Done, Failure, encode, may_manage, params};
 use crate::{
     core::Core,
     peer::{Cut, Peer},
-    socket::Origin,
     stats::{ClientInfo, ClientKind},
 };
 
@@ -93,7 +92,7 @@ pub(super) fn list(core: &Core, params: &[u8]) -> Result<Vec<u8>, Failure> {
 }
 
 fn parse<'a>(core: &Core, mask: &'a str) -> Result<NameMask<'a>, Failure> {
-    NameMask::parse(mask.as_bytes(), core.config.names)
+    NameMask::parse(mask.as_bytes(), core.settings.names())
         .map_err(|reason| Failure::new(INVALID_PARAMS, format!("mask {mask:?}: {reason}")))
 }
 
@@ -126,24 +125,10 @@ pub(super) fn get(core: &Core, params: &[u8]) -> Result<Vec<u8>, Failure> {
     encode(&Client::from(info))
 }
 
-#[derive(Serialize)]
-struct Done {
-    ok: bool,
-}
-
-/// Disconnects a client. Without rules that say more, those may who could end the broker itself: its own process, its
-/// own user and root.
+/// Disconnects a client.
 pub(super) fn disconnect(core: &Arc<Core>, caller: &Peer, params: &[u8]) -> Result<Vec<u8>, Failure> {
     let Named { name } = params::decode(params)?;
-    let own = rustix::process::geteuid().as_raw();
-    let may = match caller.origin {
-        Origin::Process => true,
-        Origin::Unix { uid } => uid == own || uid == 0,
-        Origin::Tcp { .. } => false,
-    };
-    if !may {
-        return Err(Code::Access.into());
-    }
+    may_manage(core, caller)?;
     let peer = core
         .registry
         .find(&name)

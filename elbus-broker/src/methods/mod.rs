@@ -4,6 +4,7 @@
 //! embedding program adds are not known here; their calls go to its `.broker` client.
 mod clients;
 mod params;
+pub(crate) mod reload;
 mod subscriptions;
 
 use std::{borrow::Cow, sync::Arc};
@@ -11,7 +12,7 @@ use std::{borrow::Cow, sync::Arc};
 use elbus_proto::{BROKER_NAME, Code, rpc};
 use serde::Serialize;
 
-use crate::{core::Core, peer::Peer};
+use crate::{core::Core, peer::Peer, socket::Origin};
 
 /// How a message to the broker is answered.
 pub(crate) enum Answer {
@@ -53,10 +54,15 @@ impl From<Code> for Failure {
 }
 
 /// Answers a message that `caller` sent to the broker.
-pub(crate) fn answer(core: &Arc<Core>, caller: &Peer, payload: &[u8]) -> Answer {
+pub(crate) fn answer(core: &Arc<Core>, caller: &Arc<Peer>, payload: &[u8]) -> Answer {
     let Ok(rpc::Payload::Request { id, method, params }) = rpc::decode(payload) else {
         return or_forward(core, Answer::Nothing);
     };
+    if method == b"reload"
+        && let Some(answer) = reload::ask(core, caller, id, params)
+    {
+        return answer;
+    }
     let Some(result) = call(core, caller, method, params) else {
         let method = String::from_utf8_lossy(method);
         let unknown = Failure::new(
@@ -66,6 +72,23 @@ pub(crate) fn answer(core: &Arc<Core>, caller: &Peer, payload: &[u8]) -> Answer 
         return or_forward(core, reply(id, Err(unknown)));
     };
     reply(id, result)
+}
+
+/// Who may use methods that change something: who has that right by the access rules. Without rules, those who could
+/// end the broker itself: its own process, its own user and root.
+fn may_manage(core: &Core, caller: &Peer) -> Result<(), Failure> {
+    let own = rustix::process::geteuid().as_raw();
+    let may = caller.rights().may_manage().unwrap_or(match caller.origin {
+        Origin::Process | Origin::Fifo => true,
+        Origin::Unix { uid, .. } => uid == own || uid == 0,
+        Origin::Tcp { .. } => false,
+    });
+    if may {
+        return Ok(());
+    }
+    tracing::debug!(client = %caller.name, "not admitted: manage");
+    core.totals.count_denied();
+    Err(Code::Access.into())
 }
 
 fn or_forward(core: &Core, answer: Answer) -> Answer {
@@ -117,6 +140,12 @@ fn call<'a>(
 
 #[derive(Serialize)]
 struct Test {
+    ok: bool,
+}
+
+/// That a method did what it was asked to.
+#[derive(Serialize)]
+struct Done {
     ok: bool,
 }
 

@@ -61,7 +61,7 @@ fn of_client(core: &Core, client: String) -> Result<Vec<u8>, Failure> {
 }
 
 fn of_topic(core: &Core, topic: &str) -> Result<Vec<u8>, Failure> {
-    let parsed = Topic::parse(topic.as_bytes(), core.config.topics)
+    let parsed = Topic::parse(topic.as_bytes(), core.settings.topics())
         .map_err(|reason| Failure::new(INVALID_PARAMS, format!("topic {topic:?}: {reason}")))?;
     let (peers, _) = core.subscriptions.receivers(parsed);
     let mut clients: Vec<_> = peers.iter().map(|peer| &*peer.name).collect();

@@ -28,7 +28,7 @@ impl Session {
             self.core.unregister(&peer);
         }
         self.reading = None;
-        let timeout = self.core.config.timeout;
+        let timeout = self.core.settings.timeout();
         match end {
             End::Broken | End::Cut => outbox.close(),
             End::Left => drain(&peer, outbox, timeout).await,

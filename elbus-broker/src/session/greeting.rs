@@ -26,6 +26,8 @@ use crate::{
 pub(crate) struct Newcomer {
     pub(crate) socket: Socket,
     pub(crate) origin: Origin,
+    /// The subject of the certificate by which the other end proved who it is.
+    pub(crate) certificate: Option<Arc<str>>,
     /// The listener it came in on.
     pub(crate) port: Arc<str>,
 }
@@ -49,6 +51,8 @@ enum GreetingFailed {
     ForeignPrimary(String),
     #[error("the limit of {0} clients is reached")]
     TooManyClients(usize),
+    #[error("the access rules do not admit {0:?} from there")]
+    Denied(String),
 }
 
 impl GreetingFailed {
@@ -57,7 +61,8 @@ impl GreetingFailed {
             Refusal::Taken => Self::Taken(name.to_owned()),
             Refusal::NoPrimary => Self::NoPrimary(name.to_owned()),
             Refusal::ForeignPrimary => Self::ForeignPrimary(name.to_owned()),
-            Refusal::TooManyClients => Self::TooManyClients(core.config.clients),
+            Refusal::TooManyClients => Self::TooManyClients(core.settings.clients()),
+            Refusal::Denied => Self::Denied(name.to_owned()),
         }
     }
 
@@ -71,6 +76,7 @@ impl GreetingFailed {
             Self::NoPrimary(_) => Refusal::NoPrimary.code(),
             Self::ForeignPrimary(_) => Refusal::ForeignPrimary.code(),
             Self::TooManyClients(_) => Refusal::TooManyClients.code(),
+            Self::Denied(_) => Refusal::Denied.code(),
         })
     }
 }
@@ -88,7 +94,7 @@ impl Counted {
     /// Answers `None` when the limit is reached.
     pub(crate) fn new(core: &Arc<Core>, which: Which) -> Option<Self> {
         let counter = which.counter(core);
-        if counter.fetch_add(1, Relaxed) >= core.config.greetings {
+        if counter.fetch_add(1, Relaxed) >= core.settings.greetings() {
             counter.fetch_sub(1, Relaxed);
             return None;
         }
@@ -124,7 +130,7 @@ impl Newcomer {
 
     /// Greets and registers the connection; answers its session, or `None` when there is none.
     pub(crate) async fn greet(self, core: &Arc<Core>, counted: Counted) -> Option<Session> {
-        let timeout = core.config.timeout;
+        let timeout = core.settings.timeout();
         let named = tokio::select! {
             named = tokio::time::timeout(timeout, self.hear_name(core)) => named,
             () = core.stop.cancelled() => return None,
@@ -157,7 +163,7 @@ impl Newcomer {
         let mut len = [0; greeting::NAME_LENGTH_LEN];
         self.hear(&mut len).await?;
         let len = usize::from(u16::from_le_bytes(len));
-        let limits = core.config.names;
+        let limits = core.settings.names();
         if len > limits.bytes {
             return Err(NameError::TooLong {
                 len,
@@ -177,7 +183,7 @@ impl Newcomer {
     /// Puts the client on the bus. The final `01` is in its outbox before its name is visible, so nothing can
     /// precede it.
     fn register(self, core: &Arc<Core>, name: &str) -> Result<Session, (Arc<Socket>, GreetingFailed)> {
-        let outbox = Outbox::new(core.config.high_water);
+        let outbox = Outbox::new(core.settings.high_water());
         outbox.lock().append([&[OK], b"", b""], 0);
         let socket = Arc::new(self.socket);
         let sink = Sink::Socket {
@@ -185,7 +191,7 @@ impl Newcomer {
             outbox,
             runtime: Handle::current(),
         };
-        let peer = Peer::new(core, name, self.origin, self.port, sink);
+        let peer = Peer::new(core, name, self.origin, self.certificate, self.port, sink);
         match core.register(&peer) {
             Ok(()) => {
                 peer.flush_now();
@@ -233,6 +239,6 @@ async fn refuse(core: &Arc<Core>, socket: &Socket, origin: Origin, failed: &Gree
     let _ = socket.write(&[io::IoSlice::new(&[code.byte()])]);
     // Whoever comes to be refused by the thousand is not waited for.
     if let Some(_counted) = Counted::new(core, Which::Refused) {
-        goodbye::linger(socket, core.config.timeout).await;
+        goodbye::linger(socket, core.settings.timeout()).await;
     }
 }

@@ -101,6 +101,11 @@ impl Input {
         }
     }
 
+    /// Sets the time for frames that begin from now on.
+    pub(super) fn set_timeout(&mut self, timeout: Duration) {
+        self.clock.timeout = timeout;
+    }
+
     /// What has arrived until now and was not carried out yet; `None` when that is all. It does not wait, and a
     /// client that goes on sending does not make it go on.
     pub(super) fn fill_last(

@@ -75,7 +75,7 @@ impl Session {
             peer: Arc::clone(peer),
             socket,
             router: Router::new(core, peer),
-            input: Input::new(core.config.read_size, core.config.timeout),
+            input: Input::new(core.settings.read_size(), core.settings.timeout()),
             chunks: 0,
             gone: false,
             reading: Some(core.readers.token()),
@@ -124,7 +124,7 @@ impl Session {
             Ok(false) => return Poll::Ready(Step::Yield),
             Err(held) => return Poll::Ready(Step::Held(held)),
         }
-        let mut scratch = input::take_scratch(self.core.config.read_size);
+        let mut scratch = input::take_scratch(self.core.settings.read_size());
         let step = self.poll_chunk(&mut scratch, cx);
         input::give_scratch(scratch);
         if step.is_pending() {
@@ -136,6 +136,7 @@ impl Session {
 
     fn poll_chunk(&mut self, scratch: &mut [u8], cx: &mut Context<'_>) -> Poll<Step> {
         let socket = &self.socket;
+        self.input.set_timeout(self.core.settings.timeout());
         let broken = self.peer.cut_because() == Some(Cut::Broken);
         let filled = if broken || self.core.is_shutting_down() {
             match self.input.fill_last(socket, scratch) {
@@ -153,7 +154,7 @@ impl Session {
     }
 
     fn carry_out(&mut self, filled: Filled, scratch: &[u8]) -> Result<Step, InputEnd> {
-        let limit = self.core.config.frame_limit;
+        let limit = self.core.settings.frame_limit();
         let stop = match filled {
             Filled::Chunk(n) => {
                 let mut frames = Frames::new(&scratch[..n], limit);

@@ -6,11 +6,13 @@ mod support;
 
 mod addresses;
 mod arguments;
+mod configuration;
 mod daemon;
 mod fifo;
 mod introduction;
 mod log;
 mod pid_file;
+mod reloading;
 mod resources;
 mod signals;
 mod sockets;

@@ -82,7 +82,7 @@ impl Fifo {
 
     /// Carries commands out until the broker stops, and then those that are there.
     pub(crate) async fn run(self, core: Arc<Core>, client: Arc<Client>) {
-        let limit = core.config.fifo_line;
+        let limit = core.settings.fifo_line();
         let path: PathBuf = self.file.path().to_owned();
         let mut lines = FramedRead::new(self.pipe, Lines::new(limit));
         let mut stop = pin!(core.stop.cancelled());

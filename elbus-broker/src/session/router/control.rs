@@ -49,7 +49,7 @@ impl Router {
     /// looked at: a large frame may hold millions. `None` when the budget is spent before the last one: then this goes
     /// on where it stopped.
     fn change(&mut self, change: Change, body: &[u8]) -> Option<Result<(), Code>> {
-        let limit = self.core.config.subscriptions;
+        let limit = self.core.settings.subscriptions();
         let (mut done, mut result) = self
             .filters
             .take()
@@ -62,7 +62,7 @@ impl Router {
                 self.filters = Some(Progress { done, result });
                 return None;
             }
-            let changed = TopicFilter::parse(filter, self.core.config.topics)
+            let changed = TopicFilter::parse(filter, self.core.settings.topics())
                 .map_err(|_| Code::Data)
                 .and_then(|filter| self.core.subscriptions.change(change, filter, &self.peer));
             result = result.and(changed);

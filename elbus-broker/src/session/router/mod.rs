@@ -102,7 +102,7 @@ impl Router {
         Self {
             core: Arc::clone(core),
             peer: Arc::clone(peer),
-            routes: Routes::new(core),
+            routes: Routes::new(core, peer),
             sender: [peer.name.as_bytes(), b"\0"].concat().into(),
             run: Run::new(delivery::Kind::Message, Arc::clone(&peer.name), None),
             answers: Vec::new(),
@@ -141,7 +141,7 @@ impl Router {
                 Front::Frame(request) => request,
                 Front::Partial(len) => return Stop::End(len),
                 Front::TooLarge(header) => {
-                    let (len, limit) = (header.body_len, self.core.config.frame_limit);
+                    let (len, limit) = (header.body_len, self.core.settings.frame_limit());
                     return self.malformed(&header, Malformed::TooLarge { len, limit });
                 }
             };
