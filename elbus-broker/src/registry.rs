@@ -10,7 +10,7 @@ use std::{
 use elbus_proto::{ClientName, Code, NameMask};
 use parking_lot::RwLock;
 
-use crate::{index::NameIndex, peer::Peer, socket::Origin};
+use crate::{hash::RandomState, index::NameIndex, peer::Peer, socket::Origin};
 
 /// Why a name cannot be registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(crate) struct Registry {
 
 struct Names {
     index: NameIndex<Arc<Peer>>,
-    secondaries: HashMap<Box<str>, Vec<Arc<Peer>>, foldhash::fast::RandomState>,
+    secondaries: HashMap<Box<str>, Vec<Arc<Peer>>, RandomState>,
 }
 
 impl Registry {
