@@ -16,6 +16,7 @@
 //! | `registry`, `subscriptions`, [`index`] | who is on the bus, and who receives what |
 //! | `route`, `deliver` | finding receivers, and placing frames with them |
 //! | `outbox`, `writer`, `stall`, `mailbox` | where frames wait, who writes them, and who is dead |
+//! | `hash` | the hash of all tables |
 //! | `announce`, `methods` | what the broker says of its own accord, and when it is asked |
 
 pub mod access;
@@ -24,6 +25,7 @@ mod broker;
 mod config;
 mod core;
 mod deliver;
+mod hash;
 pub mod index;
 mod listener;
 mod local;
@@ -48,4 +50,7 @@ pub use elbus_client::{Address, AddressError};
 pub use elbus_proto::{NameLimits, TopicLimits};
 pub use listener::{ListenError, SocketOptions};
 pub use methods::reload::{ReloadRequest, ReloadRequests};
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub use session::bench;
 pub use stats::{ClientInfo, ClientKind, Stats};

@@ -10,7 +10,7 @@ use std::{
 use elbus_proto::{ClientName, Code, NameMask};
 use parking_lot::RwLock;
 
-use crate::{index::NameIndex, peer::Peer};
+use crate::{hash::RandomState, index::NameIndex, peer::Peer};
 
 /// Why a name cannot be registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(crate) struct Registry {
 
 struct Names {
     index: NameIndex<Arc<Peer>>,
-    secondaries: HashMap<Box<str>, Vec<Arc<Peer>>, foldhash::fast::RandomState>,
+    secondaries: HashMap<Box<str>, Vec<Arc<Peer>>, RandomState>,
 }
 
 impl Registry {

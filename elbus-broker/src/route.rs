@@ -2,10 +2,9 @@
 use std::sync::Arc;
 
 use elbus_proto::{BROKER_TOPIC_ROOT, ClientName, Code, NameLimits, NameMask, Topic, request::addressed};
-use foldhash::fast::RandomState;
 use hashbrown::{HashMap, hash_map::EntryRef};
 
-use crate::{access::Rights, core::Core, peer::Peer, peer::Sink, subscriptions::Version};
+use crate::{access::Rights, core::Core, hash::RandomState, peer::Peer, peer::Sink, subscriptions::Version};
 
 type Known<V> = HashMap<Box<[u8]>, V, RandomState>;
 

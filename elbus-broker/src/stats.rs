@@ -9,10 +9,9 @@ use std::{
 };
 
 use elbus_proto::BROKER_NAME;
-use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-use crate::{core::Core, peer::Peer, socket::Origin};
+use crate::{core::Core, hash::RandomState, peer::Peer, socket::Origin};
 
 /// Counters of the whole broker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,10 +9,10 @@ use std::{
 };
 
 use elbus_proto::{BROKER_WARN_TOPIC, Code, FilterLevel, Topic, TopicFilter};
-use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 
 use crate::{
+    hash::RandomState,
     index::{FilterId, Handle, TopicIndex},
     peer::Peer,
 };

@@ -46,3 +46,6 @@ pub use link::Payload;
 #[cfg(feature = "ipc")]
 pub use options::Options;
 pub use sending::{Confirmation, Confirming, Sending, Sent};
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub use socket::bench;

@@ -2,7 +2,6 @@
 use std::hash::BuildHasher;
 
 use elbus_proto::{ClientName, MaskPart, NameMask};
-use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::{
@@ -12,6 +11,7 @@ use super::{
     sort_and_merge,
     tree::{ROOT, Tree},
 };
+use crate::hash::RandomState;
 
 /// The table of names is never made smaller than this.
 const FEWEST_NAMES: usize = 64;

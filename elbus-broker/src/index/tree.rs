@@ -5,13 +5,13 @@
 //! for masks and for walking a subtree without a stack.
 use std::hash::BuildHasher;
 
-use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::{
     label::Label,
     slab::{Id, Slab},
 };
+use crate::hash::RandomState;
 
 /// The node of every tree that all others hang from.
 pub(super) const ROOT: Id = Id::FIRST;

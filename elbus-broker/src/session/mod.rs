@@ -2,6 +2,8 @@
 //!
 //! One task a connection. It waits for its socket without holding a buffer, reads into the worker's scratch buffer
 //! and carries every request in it out at once ([`router`]); what has no room holds the session back ([`hold`]).
+#[cfg(feature = "bench")]
+pub mod bench;
 mod frames;
 mod goodbye;
 pub(crate) mod greeting;

@@ -143,7 +143,7 @@ impl<'a> Driver<'a> {
             return Poll::Pending;
         }
         ready!(self.socket.poll_readable(cx))?;
-        let read = self.reader.read(&self.socket);
+        let read = self.reader.read(&*self.socket);
         self.hand_out();
         Poll::Ready(read.map_err(|why| match why {
             Disconnect::ByBroker if self.said_goodbye => Disconnect::Closed,

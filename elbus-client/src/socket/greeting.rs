@@ -9,7 +9,10 @@ use std::{
 
 use elbus_proto::{Code, OK, greeting};
 
-use super::{shared::Shared, stream::Socket};
+use super::{
+    shared::Shared,
+    stream::{Incoming, Socket},
+};
 use crate::ConnectError;
 
 /// Connects and greets within the time-out.

@@ -14,6 +14,8 @@
 //! woken once and gets its turn when the sender yields. Neither lock is held across an await or a system call, and
 //! never both at once.
 mod backoff;
+#[cfg(feature = "bench")]
+pub mod bench;
 mod clock;
 mod driver;
 mod filters;

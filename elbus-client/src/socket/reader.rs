@@ -11,7 +11,7 @@ use elbus_proto::{
     delivery::{self, Delivery, DeliveryError, Front, HEADER_LEN, Kind},
 };
 
-use super::{inbox, names::Names, pending::OperationId, stream::Socket};
+use super::{inbox, names::Names, pending::OperationId, stream::Incoming};
 use crate::{Disconnect, Frame};
 
 /// Bytes read at once.
@@ -62,7 +62,7 @@ impl Reader {
     }
 
     /// Reads once, without waiting, and decodes what is whole: afterwards it stands in `frames` and `answers`.
-    pub(super) fn read(&mut self, socket: &Socket) -> Result<(), Disconnect> {
+    pub(super) fn read(&mut self, socket: &impl Incoming) -> Result<(), Disconnect> {
         self.frame_bytes = 0;
         if let Some((mut bytes, len)) = self.large.take() {
             grow(&mut bytes, len, self.largest)?;
@@ -249,6 +249,7 @@ mod tests {
     use tokio::net::UnixStream;
 
     use super::*;
+    use crate::socket::stream::Socket;
 
     /// A reader, and what it reads from.
     fn pair() -> (Reader, Socket, std::os::unix::net::UnixStream) {

@@ -64,6 +64,18 @@ impl Shared {
 
     /// Takes an operation; what is due is written at once.
     pub(super) fn submit(self: &Arc<Self>, operation: Operation<'_>, qos: Qos, awaited: bool) -> Submitted {
+        let (appended, batch) = self.take(operation, qos, awaited);
+        self.see_to(appended, batch)
+    }
+
+    /// Takes an operation; the caller writes what is due.
+    #[inline]
+    pub(super) fn take(
+        self: &Arc<Self>,
+        operation: Operation<'_>,
+        qos: Qos,
+        awaited: bool,
+    ) -> (Result<Appended, Box<Submitted>>, Option<Batch>) {
         let request = Request::new(operation);
         let mut batch = None;
         let appended = self.outbox.with(|outbox| {
@@ -86,14 +98,14 @@ impl Shared {
                 }
             }
         });
-        self.see_to(appended, batch)
+        (appended, batch)
     }
 
     /// Writes what the sender itself is to write.
     #[inline]
     fn see_to(&self, appended: Result<Appended, Box<Submitted>>, batch: Option<Batch>) -> Submitted {
         if let Some(batch) = batch {
-            batch.flush(&self.outbox);
+            batch.flush(&self.outbox, Socket::write);
         }
         match appended {
             Ok(appended) => Submitted::Taken {

@@ -26,6 +26,15 @@ const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 #[cfg(target_vendor = "apple")]
 const SEND: SendFlags = SendFlags::DONTWAIT;
 
+/// Where bytes come from.
+pub(super) trait Incoming {
+    /// Reads without blocking.
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Reads without blocking into the spare capacity of `buffer`.
+    fn try_read_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize>;
+}
+
 /// A connected stream socket.
 #[derive(Debug)]
 pub(super) enum Socket {
@@ -62,22 +71,6 @@ impl Socket {
             Self::Unix(socket) => socket.poll_write_ready(cx),
             Self::Tcp(socket) => socket.poll_write_ready(cx),
         }
-    }
-
-    /// Reads without blocking.
-    pub(super) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let room = buffer.len();
-        self.read(room, || {
-            Ok(rustix::net::recv(self, buffer, RecvFlags::DONTWAIT)?.0)
-        })
-    }
-
-    /// Reads without blocking into the spare capacity of `buffer`.
-    pub(super) fn try_read_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        let room = buffer.capacity() - buffer.len();
-        self.read(room, || {
-            Ok(rustix::net::recv(self, spare_capacity(buffer), RecvFlags::DONTWAIT)?.0)
-        })
     }
 
     /// A read that does not fill the buffer has emptied the socket, so readiness is taken back at once: that spares
@@ -126,6 +119,22 @@ impl Socket {
             Self::Unix(socket) => socket.try_io(interest, call),
             Self::Tcp(socket) => socket.try_io(interest, call),
         }
+    }
+}
+
+impl Incoming for Socket {
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = buffer.len();
+        self.read(room, || {
+            Ok(rustix::net::recv(self, buffer, RecvFlags::DONTWAIT)?.0)
+        })
+    }
+
+    fn try_read_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let room = buffer.capacity() - buffer.len();
+        self.read(room, || {
+            Ok(rustix::net::recv(self, spare_capacity(buffer), RecvFlags::DONTWAIT)?.0)
+        })
     }
 }
 

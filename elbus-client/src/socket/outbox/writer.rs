@@ -146,8 +146,12 @@ impl Batch {
 
     /// Writes as a sender does, and gives the token back. What is left, or came meanwhile, is for the connection's
     /// task.
-    pub(in crate::socket) fn flush(mut self, outbox: &Guarded) {
-        let written = self.write(Socket::write);
+    pub(in crate::socket) fn flush(
+        mut self,
+        outbox: &Guarded,
+        write: impl Fn(&Socket, &[IoSlice<'_>]) -> io::Result<usize>,
+    ) {
+        let written = self.write(write);
         outbox.with(|outbox| {
             outbox.give_back(self, written);
             if !outbox.queue.is_empty() || outbox.broken.is_some() || outbox.phase == Phase::Closing {
