@@ -39,7 +39,12 @@ test('after a restart of the server everything subscribed and excluded is there 
 test('what waits for its answer fails at once with an unknown outcome, what was not sent is refused', async (t) => {
   const broker = await FakeBroker.start();
   t.after(() => broker.stop());
-  const client = new Client('c', { address: broker.address, reconnect: false, outboxLimit: 1_000 });
+  const client = new Client('c', {
+    address: broker.address,
+    reconnect: false,
+    outboxLimit: 1_000,
+    timeout: 3_600_000,
+  });
   const connected = client.connect();
   const peer = await broker.client();
   await connected;
@@ -51,10 +56,8 @@ test('what waits for its answer fails at once with an unknown outcome, what was 
   const behind = client.send('a.b', 'never sent');
   const verdicts = [sent, ...filling, behind].map((sending) => failure(sending));
   await new Promise((resolve) => setImmediate(resolve));
-  const began = Date.now();
   peer.close();
   const errors = await Promise.all(verdicts);
-  assert.ok(Date.now() - began < 4_000, 'before any time-out');
   assert.deepEqual([errors[0].kind, errors[0].outcome], ['connectionLost', 'unknown']);
   assert.equal(errors.at(-1).outcome, 'refused');
   const unknown = errors.filter(({ outcome }) => outcome === 'unknown').length;
