@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { clients } from './kit/bus.mjs';
 import { Frame, Qos, part } from './kit/elbus.mjs';
 import { Server } from './kit/server.mjs';
-import { event, failure, frames, next, until, within } from './kit/wait.mjs';
+import { event, failure, frames, next, uncaught, until, within } from './kit/wait.mjs';
 
 const { Inbox } = await part('inbox');
 
@@ -94,17 +94,10 @@ test('what a handler throws is an uncaught exception, and the next frames are ha
     if (frame.text() === 'worse') return Promise.reject(new Error('from the promise'));
     return undefined;
   };
-  const caught = [];
-  const listeners = process.listeners('uncaughtException');
-  process.removeAllListeners('uncaughtException');
-  process.on('uncaughtException', (error) => caught.push(error.message));
-  try {
+  const caught = await uncaught(async (errors) => {
     await Promise.all(['bad', 'worse', 'good'].map((text) => client.send(client.name, text)));
-    await until(() => received.length === 3 && caught.length === 2);
-  } finally {
-    process.removeAllListeners('uncaughtException');
-    for (const listener of listeners) process.on('uncaughtException', listener);
-  }
+    await until(() => received.length === 3 && errors.length === 2);
+  });
   assert.deepEqual(received, ['bad', 'worse', 'good']);
   assert.deepEqual(caught, ['from the handler', 'from the promise']);
 });

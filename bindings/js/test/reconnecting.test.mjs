@@ -5,7 +5,7 @@ import { clients } from './kit/bus.mjs';
 import { Client, Disconnect, Qos } from './kit/elbus.mjs';
 import { FakeBroker, delivery } from './kit/fake-broker.mjs';
 import { Server } from './kit/server.mjs';
-import { event, failure, next, until, within } from './kit/wait.mjs';
+import { event, failure, next, uncaught, until, within } from './kit/wait.mjs';
 
 const QUICK = { backoff: { first: 1, longest: 20 } };
 
@@ -300,4 +300,21 @@ test('a frame that comes with the last byte of the greeting is received', async 
   await peer.say(Buffer.concat([Buffer.from([1]), delivery(0x12, 'a', 'early')]));
   await connected;
   assert.equal((await next(client)).text(), 'early');
+});
+
+test('a listener that throws does not keep the client from coming back', async (t) => {
+  const server = await Server.start();
+  t.after(() => server.kill());
+  const client = await clients(t, server.address)('client', QUICK);
+  client.once('disconnected', () => {
+    throw new Error('from the listener');
+  });
+  const caught = await uncaught(async (errors) => {
+    const back = event(client, 'connected');
+    await server.kill();
+    await server.restart();
+    await back;
+    await until(() => errors.length > 0);
+  });
+  assert.deepEqual(caught, ['from the listener']);
 });
