@@ -339,6 +339,12 @@ impl Source for LocalSource {
             Sink::Socket { .. } => Poll::Ready(()),
         }
     }
+
+    fn try_fill(&mut self, batch: &mut VecDeque<Frame>) {
+        if let Sink::Local(mailbox) = &self.0.0.sink {
+            mailbox.try_take(batch);
+        }
+    }
 }
 
 impl Drop for LocalSource {

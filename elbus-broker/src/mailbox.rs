@@ -105,11 +105,13 @@ impl Mailbox {
             }
             return Poll::Pending;
         }
-        std::mem::swap(&mut state.queue, batch);
-        state.shedding = false;
-        state.clock = Instant::now();
-        state.pass_turn(self.capacity);
+        state.take(batch, self.capacity);
         Poll::Ready(())
+    }
+
+    /// Takes everything that is there.
+    pub(crate) fn try_take(&self, batch: &mut VecDeque<Frame>) {
+        self.state.lock().take(batch, self.capacity);
     }
 
     /// The inbox was dropped: frames are taken and forgotten from now on.
@@ -191,6 +193,13 @@ impl State {
             return Admission::Full;
         }
         Admission::Granted
+    }
+
+    fn take(&mut self, batch: &mut VecDeque<Frame>, capacity: usize) {
+        std::mem::swap(&mut self.queue, batch);
+        self.shedding = false;
+        self.clock = Instant::now();
+        self.pass_turn(capacity);
     }
 
     fn pass_turn(&self, capacity: usize) {

@@ -1,12 +1,20 @@
 //! The command line.
+mod benchmark;
+mod broker;
+mod rpc;
+
 use std::{ffi::OsString, num::NonZeroU64, time::Duration};
 
 use clap::{ArgAction, Parser, Subcommand};
 use elbus_client::{Address, Qos};
 
+pub(crate) use benchmark::{Benchmark, Stage};
+pub(crate) use broker::{Broker, Method, Which};
+pub(crate) use rpc::{Call, Describe, Format, Request, Rpc};
+
 use crate::{command::send::Destination, error::EXIT_CODES, values};
 
-/// Talks to the elbus message bus: send, publish, listen.
+/// Talks to the elbus message bus: messages, topics, calls, and the broker itself.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, after_help = after_help())]
 pub(crate) struct Args {
@@ -51,7 +59,20 @@ pub(crate) struct Common {
     queue_size: Option<usize>,
 }
 
-// Later commands (`rpc`, `broker`, `benchmark`) have their place here and in `command`.
+/// The name, where `-n` may be it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Naming {
+    /// Our name on the bus [default: cli.HOST.PID].
+    #[arg(short, long, global = true, value_parser = values::client_name, display_order = 99)]
+    name: Option<String>,
+}
+
+impl Naming {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Send to one client, or to every client that a mask matches.
@@ -60,6 +81,13 @@ pub(crate) enum Command {
     Publish(Publish),
     /// Print what arrives: messages to us, broadcasts, and publications of the topics asked for.
     Listen(Listen),
+    /// Call methods of other clients, notify them, or see what a client is asked.
+    #[command(subcommand)]
+    Rpc(Rpc),
+    /// Ask the broker itself: who is on the bus, what it carries.
+    Broker(Broker),
+    /// Measure the bus.
+    Benchmark(Benchmark),
 }
 
 #[derive(Debug, clap::Args)]
@@ -98,9 +126,8 @@ pub(crate) struct Sending {
     #[arg(long, default_value = "1", value_parser = values::qos)]
     pub(crate) qos: Qos,
 
-    /// Our name on the bus [default: cli.HOST.PID].
-    #[arg(short, long, value_parser = values::client_name)]
-    name: Option<String>,
+    #[command(flatten)]
+    naming: Naming,
 }
 
 #[derive(Debug, clap::Args)]
@@ -135,15 +162,24 @@ pub(crate) struct Listen {
     name: Option<String>,
 }
 
+impl Listen {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
 impl Args {
     /// The name to register; the one behind the command counts more.
     pub(crate) fn name(&self) -> Option<&str> {
         let behind = match &self.command {
-            Command::Send(send) => &send.sending.name,
-            Command::Publish(publish) => &publish.sending.name,
-            Command::Listen(listen) => &listen.name,
+            Command::Send(send) => send.sending.naming.name(),
+            Command::Publish(publish) => publish.sending.naming.name(),
+            Command::Listen(listen) => listen.name(),
+            Command::Rpc(rpc) => rpc.name(),
+            Command::Broker(broker) => broker.naming.name(),
+            Command::Benchmark(benchmark) => benchmark.naming.name(),
         };
-        behind.as_deref().or(self.name.as_deref())
+        behind.or(self.name.as_deref())
     }
 
     /// The options given that change nothing.
@@ -164,6 +200,9 @@ Examples:
   elbus-cli send 'plant.*' --qos 0 stop      send to every client below plant
   elbus-cli publish --lines log/x < FILE     publish each line
   elbus-cli host:7777 listen --raw -n 1      the next message's payload, over TCP
+  elbus-cli rpc call plant.pump start speed=1500
+                                             call a method and print its result
+  elbus-cli broker client.list               who is on the bus
 
 {EXIT_CODES}"
     )

@@ -1,4 +1,6 @@
-//! Joining the bus.
+//! Joining the bus and leaving it.
+use std::time::Duration;
+
 use elbus_client::{Client, Inbox, Options};
 
 use crate::{args::Args, error::CliError};
@@ -6,9 +8,16 @@ use crate::{args::Args, error::CliError};
 /// Largest body of a frame in bytes, as that of the broker by default.
 pub(crate) const FRAME_LIMIT: usize = 64 * 1024 * 1024;
 
+/// How long leaving the bus may take.
+const LEAVING: Duration = Duration::from_secs(1);
+
 /// How to join, as the command line says.
 pub(crate) fn options(args: &Args) -> Options {
-    let name = args.name().map_or_else(default_name, str::to_owned);
+    options_as(args, args.name().map_or_else(default_name, str::to_owned))
+}
+
+/// How to join under a name of the command's own.
+pub(crate) fn options_as(args: &Args, name: String) -> Options {
     let options = Options::new(name)
         .timeout(args.common.timeout)
         .frame_limit(FRAME_LIMIT);
@@ -20,6 +29,11 @@ pub(crate) fn options(args: &Args) -> Options {
 
 pub(crate) async fn join(options: Options) -> Result<(Client, Inbox), CliError> {
     options.connect().await.map_err(CliError::connect)
+}
+
+/// So that the name is free for whoever comes next. What still arrives is not wanted, so errors are none.
+pub(crate) async fn leave(client: &Client) {
+    let _ = tokio::time::timeout(LEAVING, client.close()).await;
 }
 
 /// Readable, and nobody else's: `cli.HOST.PID`.

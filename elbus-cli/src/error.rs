@@ -2,9 +2,11 @@
 use std::{io, num::NonZeroU64, sync::Arc};
 
 use elbus_client::{Code, ConnectError, Error};
+use elbus_proto::BROKER_NAME;
+use elbus_rpc::{CallError, Failure, StartError, code};
 use tokio::signal::unix::SignalKind;
 
-use crate::command::send::Destination;
+use crate::{command::send::Destination, output::safe};
 
 /// The exit codes, as the help tells them.
 pub(crate) const EXIT_CODES: &str = "\
@@ -18,6 +20,8 @@ Exit codes:
   6  the broker refused it, or could not deliver it
   7  not known: the connection was lost or no answer came in time
   8  listen: the time of --for was over before --count frames came
+  9  the service answered a call with an error; the text tells its code
+  10 benchmark: messages were lost, or came out of order
   130, 141, 143  ended by Ctrl-C, by a closed standard output, by SIGTERM";
 
 /// Why a command failed.
@@ -37,6 +41,31 @@ pub(crate) enum CliError {
         /// Lines behind it that were sent without waiting for it.
         behind: u64,
     },
+    #[error("{}", calling(.target, .method, .error))]
+    Call {
+        target: String,
+        /// Empty: it was a notification.
+        method: String,
+        error: CallError,
+    },
+    #[error("the broker's answer to {method} is not understood: {reason}")]
+    Answer { method: &'static str, reason: String },
+    #[error("{0}")]
+    Params(String),
+    #[error("{stage}: {failure}")]
+    Stage { stage: String, failure: Box<CliError> },
+    #[error("{missing} of {expected} {what} are missing")]
+    Lost {
+        what: &'static str,
+        missing: u64,
+        expected: u64,
+    },
+    #[error("message {number} came where message {expected} was expected")]
+    OutOfOrder { number: u64, expected: u64 },
+    #[error("a reply is not what the call was about")]
+    OtherReply,
+    #[error("{0}")]
+    Start(StartError),
     #[error("cannot subscribe: {0}")]
     Subscribe(Error),
     #[error("cannot leave the bus in order: {0}; what was sent last may or may not have been delivered")]
@@ -64,6 +93,15 @@ impl CliError {
         Self::Connect(Arc::new(error))
     }
 
+    /// Of a notification, the method is empty.
+    pub(crate) fn call(target: &str, method: &str, error: CallError) -> Self {
+        Self::Call {
+            target: target.to_owned(),
+            method: method.to_owned(),
+            error,
+        }
+    }
+
     /// Whether there is nothing to explain: whoever ended us knows.
     pub(crate) fn is_quiet(&self) -> bool {
         matches!(self, Self::Signal(_)) || self.is_broken_pipe()
@@ -77,12 +115,17 @@ impl CliError {
                 _ => 3,
             },
             Self::Send { error, .. } | Self::Subscribe(error) | Self::Leave(error) => of_operation(error),
-            Self::Line { failure, .. } => failure.exit_code(),
+            Self::Call { target, error, .. } => of_call(target, error),
+            Self::Line { failure, .. } | Self::Stage { failure, .. } => failure.exit_code(),
+            Self::Params(_) => 2,
+            Self::Lost { .. } | Self::OutOfOrder { .. } | Self::OtherReply => 10,
             Self::TimeOver { .. } => 8,
             // As a shell reports a program that ended by the signal itself.
             Self::Signal(signal) => 128 + signal.as_raw_value() as u8,
             Self::Output(_) if self.is_broken_pipe() => 128 + SignalKind::pipe().as_raw_value() as u8,
             Self::Input(_)
+            | Self::Answer { .. }
+            | Self::Start(_)
             | Self::InputTooLarge { .. }
             | Self::LineTooLong { .. }
             | Self::Output(_)
@@ -102,6 +145,18 @@ fn of_operation(error: &Error) -> u8 {
         Error::Name { .. } | Error::Mask { .. } | Error::Topic { .. } => 2,
         Error::TooLarge { .. } | Error::TooManyFilters { .. } => 1,
         _ => 7,
+    }
+}
+
+fn of_call(target: &str, error: &CallError) -> u8 {
+    match error {
+        CallError::Refused(code) => of_operation(&Error::Refused(*code)),
+        CallError::Transport(error) => of_operation(error),
+        CallError::Service(failure) if target == BROKER_NAME && failure.code() == code::NOT_FOUND => 5,
+        CallError::Service(failure) if target == BROKER_NAME && failure.bus_code().is_some() => 6,
+        CallError::Service(_) => 9,
+        CallError::TimedOut { .. } | CallError::TargetLeft { .. } => 7,
+        _ => 1,
     }
 }
 
@@ -151,6 +206,48 @@ fn sending(destination: &Destination, error: &Error) -> String {
         }
         _ => error.to_string(),
     }
+}
+
+fn calling(target: &str, method: &str, error: &CallError) -> String {
+    let client = || Destination::Client(target.to_owned());
+    match error {
+        CallError::Service(failure) => answered(target, method, failure),
+        CallError::Refused(code) => sending(&client(), &Error::Refused(*code)),
+        CallError::Transport(Error::ConnectionLost | Error::NotConnected | Error::Closed) => {
+            "the connection to the broker was lost: what was asked for may or may not have been done"
+                .to_owned()
+        }
+        CallError::Transport(error) => sending(&client(), error),
+        CallError::TimedOut { limit } => format!(
+            "no reply from {target} within {limit:?} (--timeout): what was asked for may or may not have been done"
+        ),
+        CallError::TargetLeft { .. } => format!(
+            "{target} left the bus before it replied: what was asked for may or may not have been done"
+        ),
+        _ => error.to_string(),
+    }
+}
+
+/// What a service says reaches a terminal.
+fn answered(target: &str, method: &str, failure: &Failure) -> String {
+    let code = failure.code();
+    if method == ".describe" && code == code::METHOD_NOT_FOUND {
+        return format!("{target} does not describe itself; services made with elbus-rpc do");
+    }
+    let text = failure.text();
+    let text = safe::escaped(&text);
+    let name = match (failure.bus_code(), code) {
+        (Some(code), _) => format!(" ({code})"),
+        (_, code::PARSE) => " (params that cannot be read)".to_owned(),
+        (_, code::INVALID_REQUEST) => " (invalid request)".to_owned(),
+        (_, code::METHOD_NOT_FOUND) => " (no such method)".to_owned(),
+        (_, code::INVALID_PARAMS) => " (wrong params)".to_owned(),
+        (_, code::INTERNAL) => " (internal)".to_owned(),
+        (_, code::NOT_FOUND) => " (not found)".to_owned(),
+        _ => String::new(),
+    };
+    let separator = if text.is_empty() { "" } else { ": " };
+    format!("{target} answers {method} with error {code}{name}{separator}{text}")
 }
 
 /// What became of the lines around the one that failed.

@@ -1,12 +1,14 @@
 //! The standard input, as a whole or by lines. A line is a message: any bytes but the newline that ends it.
 use std::{
-    io::{self, Read},
+    ffi::OsStr,
+    io::{self, IsTerminal, Read},
+    os::unix::ffi::OsStrExt,
     thread,
 };
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::error::CliError;
+use crate::{bus::FRAME_LIMIT, error::CliError, say::Say};
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
@@ -14,14 +16,25 @@ const CHUNK: usize = 64 * 1024;
 /// Chunks read ahead.
 const AHEAD: usize = 4;
 
-/// The standard input up to its end.
-pub(crate) async fn whole(limit: usize) -> Result<Vec<u8>, CliError> {
+/// What was given as an argument, or else the standard input up to its end.
+pub(crate) async fn payload(argument: Option<&OsStr>, say: Say) -> Result<Vec<u8>, CliError> {
+    match argument {
+        Some(argument) => Ok(argument.as_bytes().to_vec()),
+        None => whole(say).await,
+    }
+}
+
+/// The standard input up to its end, as long as a frame may be.
+pub(crate) async fn whole(say: Say) -> Result<Vec<u8>, CliError> {
+    if io::stdin().is_terminal() {
+        say.line("reading what to send from the terminal; Ctrl-D behind a newline ends it");
+    }
     let mut chunks = Chunks::of_input();
     let mut whole = Vec::new();
     while let Some(chunk) = chunks.next().await? {
         whole.extend_from_slice(&chunk);
-        if whole.len() > limit {
-            return Err(CliError::InputTooLarge { limit });
+        if whole.len() > FRAME_LIMIT {
+            return Err(CliError::InputTooLarge { limit: FRAME_LIMIT });
         }
     }
     Ok(whole)

@@ -5,7 +5,9 @@ mod command;
 mod error;
 mod input;
 mod interrupt;
+mod numbers;
 mod output;
+mod params;
 mod progress;
 mod say;
 mod values;
@@ -45,7 +47,7 @@ fn start(args: &Args) -> Result<(), CliError> {
             "{option} has no effect: this bus needs no such setting"
         ));
     }
-    let runtime = runtime().map_err(CliError::Runtime)?;
+    let runtime = runtime(&args.command).map_err(CliError::Runtime)?;
     let outcome = runtime.block_on(async {
         tokio::select! {
             biased;
@@ -58,10 +60,17 @@ fn start(args: &Args) -> Result<(), CliError> {
     outcome
 }
 
-/// The connection lives on the worker thread. So the command, on the main thread, may block while it writes to the
+/// The connection lives on a worker thread. So the command, on the main thread, may block while it writes to the
 /// standard output, and the bus is answered all the same.
-fn runtime() -> std::io::Result<Runtime> {
-    Builder::new_multi_thread().worker_threads(1).enable_all().build()
+fn runtime(command: &Command) -> std::io::Result<Runtime> {
+    let threads = match command {
+        Command::Benchmark(benchmark) => benchmark.threads.into(),
+        _ => 1,
+    };
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
 }
 
 async fn run(args: &Args, say: Say) -> Result<(), CliError> {
@@ -70,6 +79,9 @@ async fn run(args: &Args, say: Say) -> Result<(), CliError> {
         Command::Publish(publish) => {
             command::send::run(args, publish.topic.clone(), &publish.sending, say).await
         }
-        Command::Listen(listen) => command::listen::run(args, listen, say).await,
+        Command::Listen(listen) => command::listen::run(args, listen, None, say).await,
+        Command::Rpc(rpc) => command::rpc::run(args, rpc, say).await,
+        Command::Broker(broker) => command::broker::run(args, broker).await,
+        Command::Benchmark(benchmark) => command::benchmark::run(args, benchmark, say).await,
     }
 }

@@ -1,12 +1,17 @@
-//! How far the lines of a file have come, on a terminal.
+//! How far something has come, on a terminal: the lines of a file, a stage of a benchmark.
 use std::{
+    convert::Infallible,
     fs::File,
+    future::pending,
     io::{IsTerminal, Seek, Write, stderr, stdin},
     os::fd::AsFd,
     time::{Duration, Instant},
 };
 
-use crate::say::{Say, wants_escapes};
+use crate::{
+    numbers::grouped,
+    say::{Say, wants_escapes},
+};
 
 /// Between two looks of a person.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -27,8 +32,7 @@ struct Shown {
 
 impl Progress {
     pub(crate) fn of_input(say: Say) -> Self {
-        let wanted = !say.is_silent() && stderr().is_terminal() && wants_escapes();
-        let size = if wanted { size_of_input() } else { None };
+        let size = if is_wanted(say) { size_of_input() } else { None };
         let now = Instant::now();
         Self(size.map(|size| Shown {
             size,
@@ -70,33 +74,68 @@ impl Drop for Progress {
     }
 }
 
+/// A bar for something whose end is known.
+pub(crate) struct Bar<'a> {
+    what: &'a str,
+    total: u64,
+    began: Instant,
+    is_shown: bool,
+}
+
+/// Characters of a bar.
+const WIDTH: u64 = 30;
+
+impl<'a> Bar<'a> {
+    pub(crate) fn new(what: &'a str, total: u64, say: Say) -> Self {
+        Self {
+            what,
+            total,
+            began: Instant::now(),
+            is_shown: is_wanted(say),
+        }
+    }
+
+    /// Draws how much is done every now and then, for ever.
+    pub(crate) async fn follow(&self, done: impl Fn() -> u64) -> Infallible {
+        if !self.is_shown {
+            return pending().await;
+        }
+        loop {
+            self.draw(done());
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    fn draw(&self, done: u64) {
+        let done = done.min(self.total);
+        let filled = "█".repeat((done * WIDTH).checked_div(self.total).unwrap_or(WIDTH) as usize);
+        let percent = (done * 100).checked_div(self.total).unwrap_or(100);
+        let rate = grouped((done as f64 / self.began.elapsed().as_secs_f64()) as u64);
+        let width = WIDTH as usize;
+        let _ = write!(
+            stderr(),
+            "{CLEAR}{:24} {filled:░<width$} {percent:3} %  {rate} a second",
+            self.what
+        );
+    }
+}
+
+impl Drop for Bar<'_> {
+    fn drop(&mut self) {
+        if self.is_shown {
+            let _ = write!(stderr(), "{CLEAR}");
+        }
+    }
+}
+
+/// Only a terminal that understands it is drawn on.
+fn is_wanted(say: Say) -> bool {
+    !say.is_silent() && stderr().is_terminal() && wants_escapes()
+}
+
 /// Bytes to come if the standard input is a file.
 fn size_of_input() -> Option<u64> {
     let mut file = File::from(stdin().as_fd().try_clone_to_owned().ok()?);
     let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
     Some(metadata.len().saturating_sub(file.stream_position().ok()?))
-}
-
-/// A number with a comma every three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn large_numbers_are_readable() {
-        let shown = [0, 999, 1_000, 1_234_567].map(grouped);
-        assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
-    }
 }

@@ -10,7 +10,8 @@ use crate::command::send::Destination;
 pub(crate) fn address(text: &str) -> Result<Address, String> {
     text.parse().map_err(|error: AddressError| {
         if text.chars().all(|c| c.is_alphanumeric() || c == '-') && !text.is_empty() {
-            "it is neither a command (send, publish, listen) nor an address (/path, name.sock, host:port)"
+            "it is neither a command (send, publish, listen, rpc, broker, benchmark) nor an address (/path, \
+             name.sock, host:port)"
                 .to_owned()
         } else {
             error.to_string()
@@ -28,18 +29,41 @@ pub(crate) fn client_name(text: &str) -> Result<String, String> {
 /// A client's name, or a mask if there is a `?` or a `*` in it.
 pub(crate) fn target(text: &str) -> Result<Destination, String> {
     if text.contains(['?', '*']) {
-        let mask = NameMask::parse(text.as_bytes(), NameLimits::default());
-        mask.map_err(|error| error.to_string())?;
-        return Ok(Destination::Mask(text.to_owned()));
+        return mask(text).map(Destination::Mask);
     }
     client_name(text).map(Destination::Client)
 }
 
-pub(crate) fn topic(text: &str) -> Result<Destination, String> {
-    match Topic::parse(text.as_bytes(), TopicLimits::default()) {
-        Ok(_) => Ok(Destination::Topic(text.to_owned())),
+pub(crate) fn mask(text: &str) -> Result<String, String> {
+    match NameMask::parse(text.as_bytes(), NameLimits::default()) {
+        Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+pub(crate) fn topic(text: &str) -> Result<Destination, String> {
+    topic_name(text).map(Destination::Topic)
+}
+
+pub(crate) fn topic_name(text: &str) -> Result<String, String> {
+    match Topic::parse(text.as_bytes(), TopicLimits::default()) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A method's name, which ends at the first NUL on the wire.
+pub(crate) fn method(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("the name is empty".to_owned()),
+        _ if text.contains('\0') => Err("the name holds a NUL".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// JSON, whose numbers, order and repeated keys stay what they are.
+pub(crate) fn json(text: &str) -> Result<rmpv::Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
 }
 
 pub(crate) fn filter(text: &str) -> Result<String, String> {

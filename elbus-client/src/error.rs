@@ -48,6 +48,12 @@ pub enum Error {
         /// The limit: `Options::filter_limit`.
         limit: usize,
     },
+    /// So many confirmations are held whose verdict was not taken; nothing was sent. Await some, or drop them.
+    #[error("{limit} confirmations are held: await some of them, or drop them")]
+    TooManyConfirmations {
+        /// The limit, which is fixed.
+        limit: usize,
+    },
     /// There is no connection to the broker now; nothing was sent. The client is trying to get it back.
     #[error("not connected to the broker")]
     NotConnected,
@@ -80,7 +86,8 @@ pub enum Error {
 /// What is known about an operation that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// It was not carried out: sending it again cannot do it twice.
+    /// It was not carried out, or not completely: of several filters in one operation, the broker grants those that it
+    /// can. Doing it again cannot do it twice.
     Refused,
     /// It may or may not have been carried out.
     Unknown,
@@ -105,6 +112,7 @@ impl Error {
             | Self::Topic { .. }
             | Self::TooLarge { .. }
             | Self::TooManyFilters { .. }
+            | Self::TooManyConfirmations { .. }
             | Self::NotConnected
             | Self::StillNotConnected { .. }
             | Self::Closed => Outcome::Refused,
@@ -117,7 +125,7 @@ impl Error {
         match self {
             Self::Refused(code) => *code,
             Self::Name { .. } | Self::Mask { .. } | Self::Topic { .. } | Self::TooLarge { .. } => Code::Data,
-            Self::TooManyFilters { .. } => Code::Busy,
+            Self::TooManyFilters { .. } | Self::TooManyConfirmations { .. } => Code::Busy,
             Self::TimedOut { .. } => Code::Timeout,
             Self::NotConnected
             | Self::StillNotConnected { .. }

@@ -145,43 +145,66 @@ impl Stream for Events {
 
 /// Everyone who listens to one client's events, for those who write a link.
 #[derive(Debug, Default)]
-pub struct Listeners(Mutex<Vec<Weak<Mutex<Queue>>>>);
+pub struct Listeners(Mutex<Listening>);
+
+#[derive(Debug, Default)]
+struct Listening {
+    queues: Vec<Weak<Mutex<Queue>>>,
+    ended: bool,
+}
 
 impl Listeners {
-    /// The events from now on.
+    /// The events from now on; none after the end.
     #[must_use]
     pub fn listen(&self) -> Events {
+        let mut listening = self.0.lock();
+        if listening.ended {
+            return Events::none();
+        }
         let queue = Arc::new(Mutex::new(Queue::default()));
-        let mut listeners = self.0.lock();
-        listeners.retain(|listener| listener.strong_count() > 0);
-        listeners.push(Arc::downgrade(&queue));
+        listening.queues.retain(|queue| queue.strong_count() > 0);
+        listening.queues.push(Arc::downgrade(&queue));
         Events(queue)
     }
 
     /// Tells everyone.
     pub fn tell(&self, event: &Event) {
-        self.each(|queue| {
+        let wakers = self.0.lock().each(|queue| {
             if queue.events.len() == CAPACITY {
                 queue.events.pop_front();
                 queue.missed += 1;
             }
             queue.events.push_back(event.clone());
         });
+        wake(wakers);
     }
 
     /// Ends every stream, after what it holds.
     pub fn end(&self) {
-        self.each(|queue| queue.ended = true);
+        let mut listening = self.0.lock();
+        listening.ended = true;
+        let wakers = listening.each(|queue| queue.ended = true);
+        drop(listening);
+        wake(wakers);
     }
+}
 
-    fn each(&self, mut act: impl FnMut(&mut Queue)) {
-        for queue in self.0.lock().iter().filter_map(Weak::upgrade) {
+impl Listening {
+    /// Acts on every queue; answers who is to be woken.
+    fn each(&self, mut act: impl FnMut(&mut Queue)) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        for queue in self.queues.iter().filter_map(Weak::upgrade) {
             let mut queue = queue.lock();
             act(&mut queue);
-            if let Some(waker) = queue.waker.take() {
-                waker.wake();
-            }
+            wakers.extend(queue.waker.take());
         }
+        wakers
+    }
+}
+
+fn wake(wakers: Vec<Waker>) {
+    for waker in wakers {
+        waker.wake();
     }
 }
 
@@ -219,5 +242,9 @@ mod tests {
         listeners.end();
         assert!(matches!(next(&mut events), Poll::Ready(Some(Event::Connected))));
         assert!(matches!(next(&mut events), Poll::Ready(None)));
+        assert!(
+            matches!(next(&mut listeners.listen()), Poll::Ready(None)),
+            "asked for too late"
+        );
     }
 }

@@ -3,7 +3,7 @@ use std::{
     collections::VecDeque,
     fmt,
     pin::Pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use futures_core::Stream;
@@ -52,10 +52,10 @@ impl Inbox {
 
     /// The next frame if one is there already.
     pub fn try_recv(&mut self) -> Option<Frame> {
-        match self.poll_recv(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(frame) => frame,
-            Poll::Pending => None,
+        if self.batch.is_empty() {
+            self.source.try_fill(&mut self.batch);
         }
+        self.batch.pop_front()
     }
 
     /// [`recv`](Self::recv) for those who poll.

@@ -78,6 +78,10 @@ pub trait Source: Send + 'static {
     /// Moves what has arrived into `batch`, which is empty. Ready with `batch` still empty means that nothing will
     /// ever come again.
     fn poll_fill(&mut self, cx: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<()>;
+
+    /// Moves what has arrived into `batch`, which is empty. Whoever [`poll_fill`](Self::poll_fill) has promised to wake
+    /// is woken all the same when more comes.
+    fn try_fill(&mut self, batch: &mut VecDeque<Frame>);
 }
 
 /// What a client asks of the broker.

@@ -1,11 +1,12 @@
 //! Brokers that stop answering, and brokers that talk nonsense.
 use std::time::Duration;
 
-use elbus_client::{Disconnect, Error, Event, Outcome};
+use elbus_client::{Disconnect, Error, Event, Outcome, Qos};
 use elbus_proto::{
     OK,
     delivery::{self, Kind},
 };
+use tokio::io::AsyncWriteExt;
 
 use crate::common::{Fake, block_on, event, soon};
 
@@ -27,6 +28,56 @@ fn a_broker_that_stops_answering_is_taken_for_dead() {
         };
         assert!(matches!(*why, Disconnect::Silent { .. }), "{why}");
         fake.accept(OK).await;
+    });
+}
+
+/// What goes into the system's buffers proves nothing.
+#[test]
+fn a_broker_that_hangs_is_taken_for_dead_although_the_client_sends_on() {
+    block_on(async {
+        let fake = Fake::start().await;
+        let limit = Duration::from_secs(1);
+        let (client, _inbox, _hung) = fake.connect(fake.options("pump").timeout(limit)).await;
+        let mut events = client.events();
+        let mut end = std::pin::pin!(event(&mut events, "the end of the connection", |event| {
+            matches!(event, Event::Disconnected { .. })
+        }));
+        let mut pause = tokio::time::interval(Duration::from_millis(10));
+        let event = loop {
+            tokio::select! {
+                end = &mut end => break end,
+                _ = pause.tick() => drop(client.send("panel", "x").confirm().await),
+            }
+        };
+        let Event::Disconnected { why } = event else {
+            unreachable!("it was matched");
+        };
+        assert!(matches!(*why, Disconnect::Silent { .. }), "{why}");
+    });
+}
+
+#[test]
+fn what_came_before_the_end_of_the_connection_is_received_although_sending_fails() {
+    block_on(async {
+        for _ in 0..20 {
+            let fake = Fake::start().await;
+            let (client, mut inbox, mut broker) = fake.connect(fake.options("pump")).await;
+            let confirmation = client.send("panel", "x").confirm().await.unwrap();
+            let id = broker.request().await.id;
+            for n in 0..100 {
+                broker.write(&message("panel", &[n])).await;
+            }
+            broker.acknowledge(id, Ok(())).await;
+            // In an orderly way: what was written is not taken back.
+            broker.stream.shutdown().await.unwrap();
+            drop(broker);
+            let _ = client.send("panel", vec![0; 1_000_000]).qos(Qos::Realtime).await;
+            for n in 0..100 {
+                let frame = soon("a message", inbox.recv()).await.unwrap();
+                assert_eq!(frame.payload(), &[n][..]);
+            }
+            assert_eq!(soon("a verdict", confirmation).await, Ok(()));
+        }
     });
 }
 

@@ -27,6 +27,45 @@ fn one_task_has_thousands_in_flight_and_each_gets_its_own_verdict() {
 }
 
 #[test]
+fn confirmations_that_nobody_has_awaited_yet_do_not_keep_others_from_being_sent() {
+    on_every_socket(async |bus| {
+        let options = bus.options("pump").in_flight_limit(10);
+        let (pump, _) = options.connect().await.unwrap();
+        let mut confirmations = Vec::new();
+        for _ in 0..1000 {
+            let confirming = pump.send("nobody", "x").confirm();
+            confirmations.push(soon("a confirmation", confirming).await.unwrap());
+        }
+        for confirmation in confirmations {
+            let expected = Err(Error::Refused(Code::NotRegistered));
+            assert_eq!(soon("a verdict", confirmation).await, expected);
+        }
+    });
+}
+
+#[test]
+fn a_sender_that_never_stops_does_not_keep_answers_from_being_read() {
+    on_every_socket(async |bus| {
+        let (pump, _) = bus.client("pump").await;
+        let (_panel, inbox) = bus.client("panel").await;
+        drop(inbox);
+        let flood = tokio::spawn({
+            let pump = pump.clone();
+            async move {
+                loop {
+                    pump.send("panel", &[0; 100]).qos(Qos::No).await.unwrap();
+                }
+            }
+        });
+        for _ in 0..200 {
+            let verdict = soon("a verdict", pump.send("nobody", "x")).await;
+            assert_eq!(verdict, Err(Error::Refused(Code::NotRegistered)));
+        }
+        flood.abort();
+    });
+}
+
+#[test]
 fn thousands_of_tasks_send_at_once_and_each_gets_its_own_verdict() {
     on_every_socket(async |bus| {
         let (pump, _) = bus.client("pump").await;

@@ -1,8 +1,8 @@
 //! Brokers that go and come back.
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use elbus_client::{Error, Outcome};
-use elbus_proto::{Code, OK};
+use elbus_proto::{Code, OK, Op, Qos};
 use elbus_testkit::Raw;
 
 use crate::common::{Fake, block_on, connected, disconnected, on_every_socket, soon};
@@ -144,11 +144,96 @@ fn sends_wait_for_the_connection_if_they_are_told_to() {
             })
             .collect();
         let broker = bus.start_again().await;
+        let mut payloads = BTreeSet::new();
         for send in waiting {
             assert_eq!(soon("a verdict", send).await.unwrap(), Ok(()));
+            let frame = soon("a message", inbox.recv()).await.unwrap();
+            payloads.insert(frame.payload().to_vec());
         }
-        while inbox.try_recv().is_some() {}
+        assert_eq!(payloads.len(), 20);
         broker.shutdown().await;
+    });
+}
+
+/// One that no longer waits for the connection still waits for room.
+#[test]
+fn a_limit_of_nothing_for_the_connection_is_none_for_a_full_outbox() {
+    on_every_socket(async |bus| {
+        let options = bus
+            .options("pump")
+            .outbox_limit(1)
+            .wait_while_disconnected(Duration::ZERO);
+        let (pump, inbox) = options.connect().await.unwrap();
+        drop(inbox);
+        let senders: Vec<_> = (0..20)
+            .map(|_| {
+                let pump = pump.clone();
+                tokio::spawn(async move {
+                    for _ in 0..50 {
+                        pump.send("pump", vec![0; 100_000]).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        for sender in senders {
+            assert_eq!(soon("a sender", sender).await.unwrap(), Ok::<_, Error>(()));
+        }
+        let mut events = pump.events();
+        bus.stop().await;
+        disconnected(&mut events).await;
+        let limit = Duration::ZERO;
+        let error = soon("a verdict", pump.send("pump", "x")).await;
+        assert_eq!(error, Err(Error::StillNotConnected { limit }));
+    });
+}
+
+#[test]
+fn what_is_sent_while_subscriptions_are_restored_is_sent_when_they_are() {
+    block_on(async {
+        let fake = Fake::start().await;
+        let (client, _inbox, mut broker) = fake.connect(fake.options("pump")).await;
+        let (subscribed, ()) = tokio::join!(client.subscribe(&["a"]).into_future(), async {
+            let id = broker.request().await.id;
+            broker.acknowledge(id, Ok(())).await;
+        });
+        subscribed.unwrap();
+        let mut events = client.events();
+        drop(broker);
+        disconnected(&mut events).await;
+        let mut broker = fake.accept(OK).await;
+        let restoring = broker.request().await;
+        assert_eq!((restoring.op, &restoring.body[..]), (Op::Subscribe, &b"a"[..]));
+        let sending = tokio::spawn({
+            let client = client.clone();
+            async move { client.send("panel", "x").await }
+        });
+        broker.acknowledge(restoring.id, Ok(())).await;
+        let sent = broker.request().await;
+        assert_eq!(sent.body, b"panel\0x");
+        broker.acknowledge(sent.id, Ok(())).await;
+        assert_eq!(soon("a verdict", sending).await.unwrap(), Ok(()));
+    });
+}
+
+#[test]
+fn a_flush_does_not_say_that_all_is_well_when_frames_were_lost_with_the_connection() {
+    block_on(async {
+        let fake = Fake::start().await;
+        let (client, _inbox, broker) = fake.connect(fake.options("pump")).await;
+        let mut events = client.events();
+        // More than the system's buffers hold.
+        client
+            .send("panel", vec![7; 50_000_000])
+            .qos(Qos::No)
+            .await
+            .unwrap();
+        drop(broker);
+        disconnected(&mut events).await;
+        assert_eq!(client.flush().await, Err(Error::ConnectionLost));
+        let _broker = fake.accept(OK).await;
+        connected(&mut events).await;
+        assert_eq!(client.flush().await, Ok(()));
     });
 }
 

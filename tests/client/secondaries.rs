@@ -1,5 +1,6 @@
 //! Secondaries: connections that share their primary's name.
 use elbus_client::{ConnectError, Error};
+use elbus_testkit::PATIENCE;
 
 use crate::common::{connected, disconnected, on_every_socket, soon};
 
@@ -27,6 +28,22 @@ fn a_secondary_leaves_with_its_primary() {
         assert_eq!(second.send("panel", "x").await, Err(Error::Closed));
         assert!(matches!(panel.secondary().await, Err(ConnectError::Closed)));
         assert!(matches!(second.secondary().await, Err(ConnectError::Closed)));
+    });
+}
+
+#[test]
+fn a_secondary_that_is_still_trying_to_connect_gives_up_with_its_primary() {
+    on_every_socket(async |bus| {
+        let options = bus.options("panel").retry_first_connect(PATIENCE * 10);
+        let (panel, _inbox) = options.connect().await.unwrap();
+        // There is one of this name already.
+        let (_other, _other_inbox) = bus.client("panel%%1").await;
+        let second = panel.secondary();
+        let closing = async {
+            panel.close().await.unwrap();
+        };
+        let (second, ()) = soon("the end", async { tokio::join!(second, closing) }).await;
+        assert!(matches!(second, Err(ConnectError::Closed)), "{second:?}");
     });
 }
 

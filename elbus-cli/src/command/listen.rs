@@ -9,9 +9,11 @@ use crate::{
     args::{Args, Listen},
     bus,
     error::CliError,
-    output::{Output, Style, people},
+    output::{Output, Seen, Style, people},
     say::Say,
 };
+
+use super::rpc::Answers;
 
 /// Frames printed before signals and time are looked at.
 const BATCH: usize = 1_024;
@@ -21,31 +23,30 @@ const BATCH: usize = 1_024;
 /// not make it faster.
 const INBOX: usize = 64 * 1024;
 
-/// How long leaving the bus may take.
-const LEAVING: Duration = Duration::from_secs(1);
-
-pub(crate) async fn run(args: &Args, listen: &Listen, say: Say) -> Result<(), CliError> {
+/// With answers, it looks at what arrives with the eyes of RPC.
+pub(crate) async fn run(
+    args: &Args,
+    listen: &Listen,
+    answers: Option<Answers>,
+    say: Say,
+) -> Result<(), CliError> {
     let (client, inbox) = bus::join(bus::options(args).inbox_limit(INBOX)).await?;
     // From here on nothing that happens to the connection is missed.
     let events = client.events();
     subscribe(&client, listen).await?;
-    say.line(readiness(&client, listen));
-    let style = match (listen.json, listen.raw) {
-        (true, _) => Style::Json,
-        (_, true) => Style::Raw,
-        _ => Style::People,
-    };
-    let output = Output::new(style).map_err(CliError::Output)?;
+    say.line(readiness(&client, listen, answers.is_some()));
+    let output = Output::new(Style::of(listen.json, listen.raw)).map_err(CliError::Output)?;
     let mut listening = Listening {
+        client: &client,
         listen,
+        answers,
         wants_warnings: listen.topics.iter().any(|filter| includes_warnings(filter)),
         say,
         output,
         came: 0,
     };
     listening.run(events, inbox).await?;
-    // So that the name is free for whoever comes next. What still arrives is not wanted, so errors are none.
-    let _ = tokio::time::timeout(LEAVING, client.close()).await;
+    bus::leave(&client).await;
     Ok(())
 }
 
@@ -67,8 +68,9 @@ async fn subscribe(client: &Client, listen: &Listen) -> Result<(), CliError> {
 }
 
 /// Says what is printed, and what is not.
-fn readiness(client: &Client, listen: &Listen) -> String {
+fn readiness(client: &Client, listen: &Listen, is_rpc: bool) -> String {
     let name = client.name();
+    let calls = if is_rpc { "calls, notifications, " } else { "" };
     let topics = match &listen.topics[..] {
         [] => "no topics: -t FILTER subscribes".to_owned(),
         topics => format!("topics {}", topics.join(" ")),
@@ -77,11 +79,13 @@ fn readiness(client: &Client, listen: &Listen) -> String {
         [] => String::new(),
         filters => format!(" except {}", filters.join(" ")),
     };
-    format!("listening as {name}: messages, broadcasts, {topics}{except}")
+    format!("listening as {name}: {calls}messages, broadcasts, {topics}{except}")
 }
 
 struct Listening<'a> {
+    client: &'a Client,
     listen: &'a Listen,
+    answers: Option<Answers>,
     /// The broker's warnings are among the topics asked for.
     wants_warnings: bool,
     say: Say,
@@ -111,7 +115,7 @@ impl Listening<'_> {
                         self.flush()?;
                         return why_given_up.map_or(Ok(()), |why| Err(CliError::Connect(why)));
                     };
-                    if self.print_batch(frame, &mut inbox)? {
+                    if self.print_batch(frame, &mut inbox).await? {
                         return self.flush();
                     }
                     // The select above finds a busy inbox ready each time; signals are waited for outside of it.
@@ -122,7 +126,7 @@ impl Listening<'_> {
     }
 
     /// Prints a frame and those that have arrived behind it; true when enough have been printed.
-    fn print_batch(&mut self, first: Frame, inbox: &mut Inbox) -> Result<bool, CliError> {
+    async fn print_batch(&mut self, first: Frame, inbox: &mut Inbox) -> Result<bool, CliError> {
         let mut next = Some(first);
         for _ in 0..BATCH {
             let Some(frame) = next else {
@@ -130,25 +134,32 @@ impl Listening<'_> {
                 self.flush()?;
                 return Ok(false);
             };
-            if self.print(&frame)? {
+            if self.print(&frame).await? {
                 return Ok(true);
             }
             next = inbox.try_recv();
         }
         match next {
-            Some(frame) => self.print(&frame),
+            Some(frame) => self.print(&frame).await,
             None => Ok(false),
         }
     }
 
-    fn print(&mut self, frame: &Frame) -> Result<bool, CliError> {
+    async fn print(&mut self, frame: &Frame) -> Result<bool, CliError> {
         // Every client gets them; among what was asked for they would be in the way.
         if !self.wants_warnings && frame.topic() == Some(BROKER_WARN_TOPIC) {
             self.say
                 .line(format_args!("the broker announces {}", people::in_a_line(frame)));
             return Ok(false);
         }
-        self.output.frame(frame).map_err(CliError::Output)?;
+        let seen = match self.answers {
+            Some(_) => Seen::by_rpc(frame),
+            None => Seen::Frame,
+        };
+        self.output.frame(frame, &seen).map_err(CliError::Output)?;
+        if let Some(answers) = &self.answers {
+            answers.answer(self.client, frame, &seen).await;
+        }
         self.came += 1;
         Ok(self.listen.count.is_some_and(|count| self.came >= count.get()))
     }

@@ -1,7 +1,7 @@
 //! `send` and `publish`: one payload, or each line of the standard input.
-use std::{fmt, io::IsTerminal, os::unix::ffi::OsStrExt};
+use std::fmt;
 
-use elbus_client::{Client, Payload};
+use elbus_client::{Client, Payload, Qos};
 
 use super::pipeline::Pipeline;
 use crate::{
@@ -56,24 +56,16 @@ pub(crate) async fn run(
     if sending.lines {
         let (client, _) = bus::join(options).await?;
         send_lines(Pipeline::new(&client, &destination, sending.qos), say).await?;
-        return leave(&client).await;
+        return leave(&client, sending.qos).await;
     }
-    let payload = match &sending.payload {
-        Some(payload) => payload.as_bytes().to_vec(),
-        None => {
-            if std::io::stdin().is_terminal() {
-                say.line("reading what to send from the terminal; Ctrl-D behind a newline ends it");
-            }
-            input::whole(bus::FRAME_LIMIT).await?
-        }
-    };
+    let payload = input::payload(sending.payload.as_deref(), say).await?;
     let (client, _) = bus::join(options).await?;
     let sent = destination.sending(&client, payload).qos(sending.qos).await;
     sent.map_err(|error| CliError::Send {
         destination: destination.clone(),
         error,
     })?;
-    leave(&client).await
+    leave(&client, sending.qos).await
 }
 
 /// Sends each line as it comes; what has been read is on its way before more is waited for.
@@ -108,7 +100,12 @@ async fn send_lines(mut pipeline: Pipeline<'_>, say: Say) -> Result<(), CliError
 }
 
 /// Leaves the bus when everything sent is with the broker.
-async fn leave(client: &Client) -> Result<(), CliError> {
+async fn leave(client: &Client, qos: Qos) -> Result<(), CliError> {
+    if qos.is_acknowledged() {
+        // Everything is: whatever becomes of the connection now, nothing is lost.
+        let _ = client.close().await;
+        return Ok(());
+    }
     // Flushing goes on for as long as the broker takes anything; the time-out of closing comes after that.
     client.flush().await.map_err(CliError::Leave)?;
     client.close().await.map_err(CliError::Leave)

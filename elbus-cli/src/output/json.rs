@@ -1,48 +1,79 @@
-//! A frame as one JSON object on one line, for scripts.
+//! A frame as one JSON object on one line, and a result as one JSON value, for scripts.
 use std::io;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use elbus_client::{Frame, Kind};
+use elbus_client::Frame;
 use serde::Serialize;
-use serde_json::{Serializer, ser::Formatter};
+use serde_json::{Serializer, ser::Formatter, value::RawValue};
 
-use super::safe::is_unsafe;
+use super::{
+    message_pack::{self, Spelling},
+    safe::is_unsafe,
+    seen::Seen,
+};
 
-/// Exactly one of the payloads is there.
+/// Exactly one of params and the payloads is there.
 #[derive(Serialize)]
 struct Object<'a> {
     kind: &'static str,
     sender: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     topic: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'a str>,
     realtime: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    params: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload_base64: Option<String>,
 }
 
-pub(super) fn write(out: &mut impl io::Write, frame: &Frame) -> io::Result<()> {
-    let text = std::str::from_utf8(frame.payload()).ok();
+pub(super) fn write(out: &mut impl io::Write, frame: &Frame, seen: &Seen<'_>) -> io::Result<()> {
+    let (method, params) = match seen {
+        Seen::Call { method, params, .. } => (Some(&**method), message_pack::text(params, Spelling::Json)),
+        Seen::Frame | Seen::Notification(_) => (None, None),
+    };
+    let is_params = params.is_some();
+    let payload = seen.payload(frame);
+    let text = std::str::from_utf8(payload).ok();
     let object = Object {
-        kind: kind(frame.kind()),
+        kind: seen.kind(frame),
         sender: frame.sender(),
         topic: frame.topic(),
+        method,
         realtime: frame.is_realtime(),
-        payload: text,
-        payload_base64: text.is_none().then(|| STANDARD.encode(frame.payload())),
+        params: params.map(RawValue::from_string).transpose()?,
+        payload: text.filter(|_| !is_params),
+        payload_base64: (text.is_none() && !is_params).then(|| STANDARD.encode(payload)),
     };
-    object.serialize(&mut Serializer::with_formatter(&mut *out, Escaping))?;
+    line(out, &object)
+}
+
+/// A value and a newline.
+pub(super) fn line(out: &mut impl io::Write, value: &impl Serialize) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut *out, Escaping))?;
     out.write_all(b"\n")
 }
 
-/// What a frame is called.
-pub(super) const fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Message => "message",
-        Kind::Broadcast => "broadcast",
-        Kind::Publication => "publication",
+/// A result: MessagePack as JSON, no bytes as null, a text as a string, and other bytes as one in base64.
+pub(super) fn result(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return "null".to_owned();
     }
+    message_pack::text(bytes, Spelling::Json).unwrap_or_else(|| match std::str::from_utf8(bytes) {
+        Ok(text) => string(text),
+        Err(_) => string(&STANDARD.encode(bytes)),
+    })
+}
+
+/// A text as a string of JSON.
+pub(super) fn string(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    // Writing a text to memory does not fail.
+    let _ = text.serialize(&mut Serializer::with_formatter(&mut out, Escaping));
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Writes as `\u1234` what JSON permits in a string and a terminal should not see.
@@ -64,6 +95,8 @@ impl Formatter for Escaping {
 mod tests {
     use std::sync::Arc;
 
+    use elbus_client::Kind;
+
     use super::*;
 
     fn line(topic: Option<&str>, payload: &'static [u8]) -> String {
@@ -80,7 +113,7 @@ mod tests {
             payload.to_vec().into(),
         );
         let mut line = Vec::new();
-        write(&mut line, &frame).unwrap();
+        write(&mut line, &frame, &Seen::Frame).unwrap();
         String::from_utf8(line).unwrap()
     }
 

@@ -1,6 +1,8 @@
 //! What a payload is, and how people read it.
 use super::{
-    hex, safe,
+    hex,
+    message_pack::{self, Spelling},
+    safe,
     tree::{self, Layout},
 };
 
@@ -10,6 +12,9 @@ const IN_A_LINE: usize = 100;
 /// How much of a payload is shown to people, in bytes: of a text, and of a hex dump.
 const TEXT: usize = 64 * 1024;
 const DUMPED: usize = 1024;
+
+/// Bytes of MessagePack that are looked into for people.
+const MESSAGE_PACK: usize = 1024 * 1024;
 
 /// A payload as it is printed.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,11 +49,30 @@ pub(super) fn shown(payload: &[u8]) -> Shown {
             Some(json) => of_tree(json, None),
             None => of_text(text),
         },
-        _ => match tree::message_pack(payload) {
+        // A single byte that would be a small number is taken for what it is.
+        _ if payload.len() == 1 => of_bytes(payload),
+        _ => match message_pack(payload) {
             Some(text) => of_tree(&text, Some("MessagePack".to_owned())),
             None => of_bytes(payload),
         },
     }
+}
+
+/// Params and results are MessagePack before they are anything else; without saying so where it takes one line.
+pub(super) fn value(payload: &[u8]) -> Shown {
+    let Some(text) = message_pack(payload) else {
+        return shown(payload);
+    };
+    let mut shown = of_tree(&text, None);
+    if shown.what.is_some() {
+        shown.what = Some("MessagePack".to_owned());
+    }
+    shown
+}
+
+fn message_pack(payload: &[u8]) -> Option<String> {
+    let is_short = payload.len() <= MESSAGE_PACK;
+    is_short.then(|| message_pack::text(payload, Spelling::People))?
 }
 
 fn of_tree(text: &str, what: Option<String>) -> Shown {
@@ -134,9 +158,33 @@ mod tests {
             one(b"\x81\xa1a\x01"),
             (Some("MessagePack".into()), "{\"a\": 1}".into())
         );
+        assert_eq!(
+            one(b"\x82\xa1a\x91\xc3\xa1b\xc4\x01\xff"),
+            (
+                Some("MessagePack".into()),
+                "{\"a\": [true], \"b\": bin<ff>}".into()
+            )
+        );
         assert_eq!(shown(b"").what, Some("empty".into()));
         assert_eq!(shown(b"\xff").what, Some("1 byte".into()));
         assert_eq!(shown(b"\x15\0\0\0").what, Some("4 bytes".into()));
+    }
+
+    #[test]
+    fn params_and_results_are_message_pack_first() {
+        let line = |payload: &[u8]| match value(payload) {
+            Shown {
+                what: None,
+                lines: Lines::One(line),
+                left_out: 0,
+            } => line,
+            shown => panic!("{shown:?}"),
+        };
+        assert_eq!(line(b"\x03"), "3");
+        assert_eq!(line(b"\xa2hi"), "\"hi\"");
+        assert_eq!(line(b"hi"), "hi");
+        let large = [&b"\x92\xd9\xc8"[..], &[b'x'; 200], b"\x01"].concat();
+        assert_eq!(value(&large).what, Some("MessagePack".into()));
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! A frame for people to read.
+//! A frame for people to read, and a result.
 //!
 //! ```text
 //! temperature/hall from plant.sensor: 21.5
 //! message from plant.pump: MessagePack {"state": "running"}
+//! call start from plant.panel: {"speed": 1500}
 //! img/door from plant.camera: 2048 bytes
 //!   00000000  89 50 4e 47 0d 0a 1a 0a  00 00 00 0d 49 48 44 52  |.PNG........IHDR|
 //! ```
@@ -10,19 +11,22 @@ use colored::Colorize;
 use elbus_client::Frame;
 
 use super::{
-    json,
     payload::{self, Lines, Shown},
     safe,
+    seen::Seen,
 };
 
 /// The frame with the newline that ends it.
-pub(super) fn shown(frame: &Frame) -> String {
+pub(super) fn shown(frame: &Frame, seen: &Seen<'_>) -> String {
     let Shown {
         what,
         lines,
         left_out,
-    } = payload::shown(frame.payload());
-    let mut out = head(frame);
+    } = match seen {
+        Seen::Call { params, .. } => payload::value(params),
+        Seen::Frame | Seen::Notification(_) => payload::shown(seen.payload(frame)),
+    };
+    let mut out = head(frame, seen);
     if let Some(what) = what {
         out.push_str(&format!(" {}", what.dimmed()));
     }
@@ -40,11 +44,30 @@ pub(super) fn shown(frame: &Frame) -> String {
         }
     }
     if left_out > 0 {
-        let rest = format!("… and {left_out} bytes more; --raw and --json print everything");
-        out.push_str(&format!("\n  {}", rest.dimmed()));
+        out.push_str("\n  ");
+        out.push_str(&rest(left_out));
     }
     out.push('\n');
     out
+}
+
+/// A result; nothing if there is none.
+pub(super) fn result(bytes: &[u8]) -> String {
+    let Shown { lines, left_out, .. } = payload::value(bytes);
+    let mut lines = match lines {
+        Lines::None => Vec::new(),
+        Lines::One(line) => vec![line],
+        Lines::Several(lines) => lines,
+    };
+    if left_out > 0 {
+        lines.push(rest(left_out));
+    }
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+fn rest(left_out: usize) -> String {
+    let rest = format!("… and {left_out} bytes more; --raw and --json print everything");
+    rest.dimmed().to_string()
 }
 
 /// The frame in one line, without colour.
@@ -56,10 +79,14 @@ pub(crate) fn in_a_line(frame: &Frame) -> String {
 }
 
 /// What it is and from whom. Not every broker refuses control characters in names and topics.
-fn head(frame: &Frame) -> String {
-    let subject = match frame.topic() {
-        Some(topic) => safe::escaped(topic).cyan(),
-        None => json::kind(frame.kind()).yellow(),
+fn head(frame: &Frame, seen: &Seen<'_>) -> String {
+    let subject = match (frame.topic(), seen) {
+        (Some(topic), _) => safe::escaped(topic).cyan(),
+        (None, Seen::Call { method, .. }) => {
+            let method = safe::escaped(method);
+            format!("{} {}", seen.kind(frame).yellow(), method.cyan()).into()
+        }
+        (None, _) => seen.kind(frame).yellow(),
     };
     let sender = safe::escaped(frame.sender());
     format!("{subject} from {}:", sender.green())
@@ -101,7 +128,7 @@ mod tests {
                 "broadcast from a.b: 1 byte\n  00000000  ff                                                |.|\n",
             ),
         ] {
-            assert_eq!(shown(&frame(topic, payload)), expected);
+            assert_eq!(shown(&frame(topic, payload), &Seen::Frame), expected);
         }
     }
 }

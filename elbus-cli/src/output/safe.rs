@@ -8,7 +8,7 @@ pub(super) fn is_unsafe(c: char) -> bool {
 }
 
 /// A text in one line with everything unsafe written out: `\n`, `\u{1b}`. A tab stays.
-pub(super) fn escaped(text: &str) -> Cow<'_, str> {
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     let must_go = |c| c != '\t' && is_unsafe(c);
     if !text.contains(must_go) {
         return Cow::Borrowed(text);

@@ -1,5 +1,6 @@
 //! The standard output: gathers what is printed, and notices when nobody reads it any more.
 use std::{
+    fmt::Display,
     fs::File,
     future::pending,
     io::{self, BufWriter, IsTerminal, Write, stdout},
@@ -9,15 +10,16 @@ use std::{
 
 use elbus_client::Frame;
 use rustix::event::{PollFd, PollFlags, poll};
+use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::{json, people};
+use super::{json, people, seen::Seen};
 use crate::say::wants_escapes;
 
 /// Bytes gathered before they are written, unless nothing more comes: as much as a pipe holds.
 const BUFFER: usize = 64 * 1024;
 
-/// How frames are printed.
+/// How frames and results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
     People,
@@ -32,6 +34,16 @@ pub(crate) struct Output {
     file: BufWriter<File>,
 }
 
+impl Style {
+    pub(crate) const fn of(json: bool, raw: bool) -> Self {
+        match (json, raw) {
+            (true, _) => Self::Json,
+            (_, true) => Self::Raw,
+            _ => Self::People,
+        }
+    }
+}
+
 impl Output {
     pub(crate) fn new(style: Style) -> io::Result<Self> {
         colored::control::set_override(stdout().is_terminal() && wants_escapes());
@@ -42,15 +54,34 @@ impl Output {
         })
     }
 
-    pub(crate) fn frame(&mut self, frame: &Frame) -> io::Result<()> {
+    pub(crate) fn frame(&mut self, frame: &Frame, seen: &Seen<'_>) -> io::Result<()> {
         match self.style {
-            Style::People => self.file.write_all(people::shown(frame).as_bytes()),
-            Style::Json => json::write(&mut self.file, frame),
+            Style::People => self.file.write_all(people::shown(frame, seen).as_bytes()),
+            Style::Json => json::write(&mut self.file, frame, seen),
             Style::Raw => {
-                self.file.write_all(frame.payload())?;
+                self.file.write_all(seen.payload(frame))?;
                 self.file.write_all(b"\n")
             }
         }
+    }
+
+    /// What a call returned.
+    pub(crate) fn result(&mut self, result: &[u8]) -> io::Result<()> {
+        match self.style {
+            Style::People => self.file.write_all(people::result(result).as_bytes()),
+            Style::Json => writeln!(self.file, "{}", json::result(result)),
+            Style::Raw => self.file.write_all(result),
+        }
+    }
+
+    /// One JSON value in a line.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        json::line(&mut self.file, value)
+    }
+
+    /// A text that ends its lines itself.
+    pub(crate) fn text(&mut self, text: impl Display) -> io::Result<()> {
+        write!(self.file, "{text}")
     }
 
     pub(crate) fn flush(&mut self) -> io::Result<()> {

@@ -1,21 +1,14 @@
-//! JSON, and MessagePack in the like of it, laid out for people: in one line or indented.
+//! JSON, or what is written in the like of it, laid out for people: in one line or indented.
 //!
 //! JSON is laid out as the text it is, token by token, so that numbers, order and repeated keys are what was sent.
 use std::fmt::Write;
 
-use rmpv::ValueRef;
 use serde::de::IgnoredAny;
 
 use super::safe;
 
 /// Levels that are indented; beyond them everything stays in the line.
 const DEEPEST: usize = 32;
-
-/// Levels of MessagePack that are read.
-const NESTED: usize = 256;
-
-/// Bytes of MessagePack that are looked into: in memory a value takes some thirty times its bytes.
-const MESSAGE_PACK: usize = 1024 * 1024;
 
 /// How a tree is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,22 +21,6 @@ pub(super) enum Layout {
 pub(super) fn json(text: &str) -> Option<&str> {
     let is_tree = text.trim_start().starts_with(['{', '[']);
     (is_tree && serde_json::from_str::<IgnoredAny>(text).is_ok()).then_some(text)
-}
-
-/// MessagePack as a text in the like of JSON, if the bytes are one value and nothing else. A single byte that would
-/// be a small number is taken for what it is.
-pub(super) fn message_pack(bytes: &[u8]) -> Option<String> {
-    if bytes.len() > MESSAGE_PACK || matches!(bytes, [] | [0..=0x7F | 0xE0..]) {
-        return None;
-    }
-    let mut rest = bytes;
-    let value = rmpv::decode::read_value_ref_with_max_depth(&mut rest, NESTED).ok()?;
-    if !rest.is_empty() {
-        return None;
-    }
-    let mut text = String::new();
-    write_value(&mut text, &value);
-    Some(text)
 }
 
 /// Lays out a text whose strings are quoted as those of JSON; stops when `limit` bytes are reached.
@@ -115,45 +92,6 @@ fn new_line(out: &mut String, depth: usize) {
     out.extend(std::iter::repeat_n("  ", depth));
 }
 
-fn write_value(out: &mut String, value: &ValueRef<'_>) {
-    // Writing to a string does not fail.
-    let _ = match value {
-        ValueRef::Nil => write!(out, "null"),
-        ValueRef::Boolean(value) => write!(out, "{value}"),
-        ValueRef::Integer(value) => write!(out, "{value}"),
-        ValueRef::F32(value) => write!(out, "{value:?}"),
-        ValueRef::F64(value) => write!(out, "{value:?}"),
-        ValueRef::String(text) => {
-            let text = String::from_utf8_lossy(text.as_bytes());
-            write!(out, "{}", serde_json::Value::from(text))
-        }
-        ValueRef::Binary(bytes) => write!(out, "bin<{}>", spelled(bytes)),
-        ValueRef::Ext(kind, bytes) => write!(out, "ext{kind}<{}>", spelled(bytes)),
-        ValueRef::Array(values) => {
-            out.push('[');
-            for (at, value) in values.iter().enumerate() {
-                out.push_str(if at == 0 { "" } else { "," });
-                write_value(out, value);
-            }
-            write!(out, "]")
-        }
-        ValueRef::Map(pairs) => {
-            out.push('{');
-            for (at, (key, value)) in pairs.iter().enumerate() {
-                out.push_str(if at == 0 { "" } else { "," });
-                write_value(out, key);
-                out.push(':');
-                write_value(out, value);
-            }
-            write!(out, "}}")
-        }
-    };
-}
-
-fn spelled(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,31 +133,5 @@ mod tests {
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         assert!(json(&deep).is_some());
         assert!(indented(&deep).len() < 250_000);
-        assert_eq!(
-            message_pack(&[&[0x91].repeat(100_000)[..], b"\xC0"].concat()),
-            None
-        );
-    }
-
-    #[test]
-    fn message_pack_is_shown_in_the_like_of_json() {
-        let bytes =
-            b"\x84\xa1s\xa4text\xa1l\x93\x01\xff\xcb\x3f\xf8\0\0\0\0\0\0\x05\xc4\x02\xff\x00\xc0\xd4\x07\x2a";
-        let text = message_pack(bytes).unwrap();
-        assert_eq!(
-            line(&text),
-            r#"{"s": "text", "l": [1, -1, 1.5], 5: bin<ff00>, null: ext7<2a>}"#
-        );
-        // A byte more or less, a small number, nothing, a length that is not there.
-        for bytes in [
-            &b"\x81\xa1a"[..],
-            b"\x91\x01\x01",
-            b"\xff",
-            b"\x05",
-            b"",
-            b"\xdd\xff\xff\xff\xff",
-        ] {
-            assert_eq!(message_pack(bytes), None, "{bytes:?}");
-        }
     }
 }

@@ -110,6 +110,14 @@ fn what_nobody_knows_is_told_as_unknown() {
 }
 
 #[test]
+fn what_was_acknowledged_is_sent_whatever_becomes_of_the_connection() {
+    for _ in 0..10 {
+        let broker = Broken::that_hangs_up_when_it_has_acknowledged();
+        broker.cli(&["publish", "x", "y"]).run().expect_success();
+    }
+}
+
+#[test]
 fn a_listener_that_is_turned_away_says_why() {
     let broker = Broken::that_registers_once();
     let ended = broker.cli(&["listen"]).run();

@@ -70,6 +70,16 @@ impl Broken {
         })
     }
 
+    /// Registers, acknowledges one operation, and hangs up at once.
+    pub(crate) fn that_hangs_up_when_it_has_acknowledged() -> Self {
+        Self::serving(|mut stream| {
+            register(&mut stream, OK);
+            if let Some(header) = request(&mut stream) {
+                stream.write_all(&acknowledgement(header.id, Ok(()))).unwrap();
+            }
+        })
+    }
+
     /// Registers a client, hangs up, and no longer permits its name when it comes back.
     pub(crate) fn that_registers_once() -> Self {
         Self::listening(|listener| {

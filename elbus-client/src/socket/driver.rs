@@ -1,14 +1,15 @@
 //! The task of one connection: writes what senders left, reads, keeps the clock.
 use std::{
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
-    time::Duration,
 };
 
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 use super::{
+    clock::Clock,
     inbox::Level,
     outbox::{Outbox, Phase, Standing},
     pending::Verdict,
@@ -18,11 +19,11 @@ use super::{
 };
 use crate::{Disconnect, event::Event};
 
-/// Parts of the time-out that the clock tells apart.
-const TICKS: u32 = 8;
-
 /// Chunks read before other tasks of the worker get their turn.
 const CHUNKS: usize = 4;
+
+/// Batches written before the clock and the reader get their turn: senders on other workers may bring new ones for ever.
+const BATCHES: usize = 8;
 
 /// The task of one connection.
 pub(super) struct Driver<'a> {
@@ -30,41 +31,27 @@ pub(super) struct Driver<'a> {
     socket: Arc<Socket>,
     reader: Reader,
     wakers: Vec<Waker>,
-    clock: Pin<Box<Sleep>>,
-    tick: Duration,
-    next_ping: Instant,
+    clock: Clock,
     /// Ends the time for which frames are held up.
     hold: Option<Pin<Box<Sleep>>>,
-    /// The tick since which the socket is full and takes nothing.
-    stuck: Option<u32>,
     /// A full socket is tried whatever is reported: a UNIX socket takes bytes long before it is reported writable.
     probing: bool,
-    /// That was told to those who listen.
-    held_back: bool,
     /// The inbox has no room, which was told to those who listen.
     lagging: bool,
-    /// When the client was closed, in ticks; and whether the broker knows.
-    closing: Option<u32>,
+    /// The client was closed, and the broker knows.
     said_goodbye: bool,
 }
 
 impl<'a> Driver<'a> {
     pub(super) fn new(shared: &'a Shared, socket: Arc<Socket>) -> Self {
-        let tick = shared.options.timeout / TICKS;
-        let now = Instant::now();
         Self {
             socket,
             reader: Reader::new(shared.options.frame_limit),
             wakers: Vec::new(),
-            clock: Box::pin(tokio::time::sleep_until(now + tick)),
-            tick,
-            next_ping: now + shared.options.ping_interval,
+            clock: Clock::new(&shared.options),
             hold: None,
-            stuck: None,
             probing: false,
-            held_back: false,
             lagging: false,
-            closing: None,
             said_goodbye: false,
             shared,
         }
@@ -73,14 +60,11 @@ impl<'a> Driver<'a> {
     /// Ready when the connection has ended.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Disconnect> {
         for _ in 0..CHUNKS {
-            if let Poll::Ready(why) = self.poll_write(cx) {
-                return Poll::Ready(why);
-            }
-            if self.clock.as_mut().poll(cx).is_ready() {
-                if let Some(why) = self.ticked() {
+            self.write(cx);
+            if self.clock.poll(cx).is_ready() {
+                if let Some(why) = self.tick() {
                     return Poll::Ready(why);
                 }
-                self.clock.as_mut().reset(Instant::now() + self.tick);
                 continue;
             }
             if let Err(why) = ready!(self.poll_read(cx)) {
@@ -91,55 +75,65 @@ impl<'a> Driver<'a> {
         Poll::Pending
     }
 
-    /// Writes what waits; ready when the connection is broken.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Disconnect> {
-        loop {
-            let mut outbox = self.shared.outbox.lock();
-            outbox.register_driver(cx.waker());
-            if outbox.phase == Phase::Closing {
-                self.closing.get_or_insert(outbox.tick);
-            }
-            let batch = if outbox.is_held() { None } else { outbox.take() };
-            drop(outbox);
-            if let Some(batch) = batch {
-                self.hold = None;
-                let probing = std::mem::take(&mut self.probing);
-                batch.flush_as_driver(&self.shared.outbox, probing);
-            }
-            let standing = self.shared.outbox.lock().standing();
-            match standing {
+    /// Writes what waits until there is nothing more, or the task is woken when it can go on.
+    fn write(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..BATCHES {
+            match self.write_batch(cx) {
                 Standing::More => {}
-                Standing::Broken(error) => return Poll::Ready(error.into()),
-                Standing::Blocked => match ready!(self.socket.poll_writable(cx)) {
-                    Ok(()) => self.shared.outbox.lock().blocked = false,
-                    Err(error) => return Poll::Ready(error.into()),
+                // What had arrived before is read first.
+                Standing::Broken => return,
+                Standing::Blocked => match self.socket.poll_writable(cx) {
+                    Poll::Ready(ready) => self.shared.outbox.with(|outbox| outbox.unblock(ready)),
+                    Poll::Pending => return,
                 },
                 Standing::Held => {
                     let ttl = self.shared.options.buf_ttl;
                     let hold = self.hold.get_or_insert_with(|| Box::pin(tokio::time::sleep(ttl)));
-                    ready!(hold.as_mut().poll(cx));
+                    if hold.as_mut().poll(cx).is_pending() {
+                        return;
+                    }
                     self.hold = None;
-                    self.shared.outbox.lock().urgent = true;
+                    self.shared.outbox.with(|outbox| outbox.urgent = true);
                 }
-                Standing::Idle => {
-                    self.say_goodbye();
-                    return Poll::Pending;
-                }
+                Standing::Idle => return self.say_goodbye(),
             }
+        }
+        cx.waker().wake_by_ref();
+    }
+
+    fn write_batch(&mut self, cx: &Context<'_>) -> Standing {
+        let taken = self.shared.outbox.with(|outbox| {
+            outbox.register_driver(cx.waker());
+            if outbox.phase == Phase::Closing {
+                self.clock.close(outbox);
+            }
+            let batch = if outbox.is_held() { None } else { outbox.take() };
+            batch.ok_or_else(|| outbox.standing())
+        });
+        match taken {
+            Ok(batch) => {
+                self.hold = None;
+                let probing = std::mem::take(&mut self.probing);
+                batch.flush_as_driver(&self.shared.outbox, probing)
+            }
+            Err(standing) => standing,
         }
     }
 
     /// Tells the broker that nothing more comes, once everything is written and answered.
     fn say_goodbye(&mut self) {
-        if self.closing.is_none() || self.said_goodbye {
+        if !self.clock.is_closing() || self.said_goodbye {
             return;
         }
-        let mut outbox = self.shared.outbox.lock();
-        if outbox.is_drained() {
-            outbox.farewell = Verdict::Answered(Ok(()));
-            drop(outbox);
+        self.said_goodbye = self.shared.outbox.with(|outbox| {
+            let drained = outbox.is_drained();
+            if drained {
+                outbox.farewell = Verdict::Answered(Ok(()));
+            }
+            drained
+        });
+        if self.said_goodbye {
             self.socket.shutdown_write();
-            self.said_goodbye = true;
         }
     }
 
@@ -151,10 +145,16 @@ impl<'a> Driver<'a> {
         ready!(self.socket.poll_readable(cx))?;
         let read = self.reader.read(&self.socket);
         self.hand_out();
-        Poll::Ready(match read {
-            Err(Disconnect::ByBroker) if self.said_goodbye => Err(Disconnect::Closed),
-            read => read,
-        })
+        Poll::Ready(read.map_err(|why| match why {
+            Disconnect::ByBroker if self.said_goodbye => Disconnect::Closed,
+            why => self.write_error().unwrap_or(why),
+        }))
+    }
+
+    /// What ended the connection before it was read to its end. That the broker has closed it is no such thing.
+    fn write_error(&self) -> Option<Disconnect> {
+        let error = self.shared.outbox.with(Outbox::take_error)?;
+        (error.kind() != io::ErrorKind::BrokenPipe).then(|| error.into())
     }
 
     /// Whether the inbox has room, or must be filled further because answers stand behind the frames.
@@ -164,7 +164,11 @@ impl<'a> Driver<'a> {
             Level::Room if !self.lagging => return true,
             Level::Room => {
                 self.lagging = false;
-                self.shared.outbox.lock().reading_held = false;
+                self.shared.outbox.with(|outbox| {
+                    outbox.reading_held = false;
+                    // It was not the broker that kept silent.
+                    outbox.progress = outbox.tick;
+                });
                 return true;
             }
             Level::Full(bytes) | Level::Over(bytes) => bytes,
@@ -180,40 +184,41 @@ impl<'a> Driver<'a> {
             // What comes now is discarded.
             return true;
         }
-        let mut outbox = self.shared.outbox.lock();
-        let waiting = outbox.pending.waiting() > 0;
-        outbox.reading_held = !waiting || matches!(level, Level::Over(_));
-        if !outbox.reading_held {
-            return true;
-        }
-        // Restoring goes on when the inbox has been emptied.
-        if waiting && outbox.phase != Phase::Restoring {
-            let now = outbox.tick;
-            outbox.pending.end_all(now, Verdict::InboxFull, &mut self.wakers);
-            drop(outbox);
-            self.wake();
-        }
-        false
+        let may_read = self.shared.outbox.with(|outbox| {
+            let waiting = outbox.pending.waiting() > 0;
+            outbox.reading_held = !waiting || matches!(level, Level::Over(_));
+            // Restoring goes on when the inbox has been emptied.
+            if outbox.reading_held && waiting && outbox.phase != Phase::Restoring {
+                let now = outbox.tick;
+                outbox.pending.end_all(now, Verdict::InboxFull, &mut self.wakers);
+                if self.clock.is_closing() {
+                    outbox.wake_driver();
+                }
+            }
+            !outbox.reading_held
+        });
+        self.wake();
+        may_read
     }
 
     /// Hands out what a chunk held: frames first, because an answer promises that those before it are there.
     fn hand_out(&mut self) {
+        if self.lagging && self.said_goodbye {
+            self.reader.frames.clear();
+        }
         if !self.reader.frames.is_empty() {
-            if self.lagging && self.said_goodbye {
-                self.reader.frames.clear();
-            }
             let bytes = self.reader.frame_bytes;
             self.shared.arrivals.push(&mut self.reader.frames, bytes);
         }
-        let mut outbox = self.shared.outbox.lock();
-        outbox.progress = outbox.tick;
-        if self.reader.answers.is_empty() {
-            return;
-        }
-        outbox.answer(&mut self.reader.answers, &mut self.wakers);
-        let restored = outbox.restored();
-        outbox.pass_turn();
-        drop(outbox);
+        let restored = self.shared.outbox.with(|outbox| {
+            outbox.progress = outbox.tick;
+            if self.reader.answers.is_empty() {
+                return false;
+            }
+            outbox.answer(&mut self.reader.answers, &mut self.wakers);
+            outbox.pass_turn();
+            outbox.restored()
+        });
         if restored {
             self.shared.restored();
         }
@@ -226,58 +231,15 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// An eighth of the time-out has passed: ends what waits for too long, and the connection if it is dead.
-    fn ticked(&mut self) -> Option<Disconnect> {
-        let limit = self.shared.options.timeout;
-        let mut outbox = self.shared.outbox.lock();
-        outbox.tick = outbox.tick.wrapping_add(1);
-        let now = outbox.tick;
-        // Sent in the course of a tick: a whole time-out has passed one tick later.
-        let over = |since: u32| now.wrapping_sub(since) > TICKS;
-        if self.closing.is_some_and(over) {
-            outbox.farewell = Verdict::TimedOut;
-            return Some(Disconnect::Closed);
-        }
-        let mut silent = false;
-        if !(outbox.reading_held && outbox.phase == Phase::Restoring) {
-            let until = now.wrapping_sub(TICKS + 1);
-            let ended = outbox.pending.end_all(until, Verdict::TimedOut, &mut self.wakers);
-            let dead = over(outbox.progress) || outbox.phase == Phase::Restoring;
-            silent = ended > 0 && dead && !outbox.reading_held;
-        }
-        silent |= self.is_stuck(&mut outbox, over);
-        // The next tick would be too late.
-        if Instant::now() + self.tick > self.next_ping {
-            self.next_ping = Instant::now() + self.shared.options.ping_interval;
-            if outbox.queued() == 0 && outbox.phase == Phase::Connected {
-                outbox.ping();
-                outbox.urgent = true;
-            }
-        }
-        drop(outbox);
+    fn tick(&mut self) -> Option<Disconnect> {
+        let (clock, wakers) = (&mut self.clock, &mut self.wakers);
+        let ticked = self.shared.outbox.with(|outbox| clock.tick(outbox, wakers));
         self.wake();
-        silent.then_some(Disconnect::Silent { limit })
-    }
-
-    /// Whether the broker has taken nothing for the time-out although the socket is full, and said nothing either.
-    fn is_stuck(&mut self, outbox: &mut Outbox, over: impl Fn(u32) -> bool) -> bool {
-        let now = outbox.tick;
-        if !outbox.blocked || outbox.taken_at == now.wrapping_sub(1) {
-            self.stuck = None;
-            if std::mem::take(&mut self.held_back) {
-                self.shared.tell(&Event::Released);
-            }
+        self.probing |= ticked.probe;
+        if let Some(event) = ticked.event {
+            tracing::debug!(?event, "the broker takes frames slowly");
+            self.shared.tell(&event);
         }
-        if !outbox.blocked {
-            return false;
-        }
-        let since = *self.stuck.get_or_insert(now);
-        if since != now && !std::mem::replace(&mut self.held_back, true) {
-            tracing::debug!(waiting = outbox.queued(), "the broker takes nothing");
-            self.shared.tell(&Event::HeldBack);
-        }
-        outbox.blocked = false;
-        self.probing = true;
-        over(since) && over(outbox.progress)
+        ticked.end
     }
 }

@@ -113,19 +113,19 @@ impl Arrivals {
     /// the reader waits for that.
     pub(super) fn poll_take(&self, cx: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<bool> {
         let mut state = self.state.lock();
-        let Some(Batch { frames, bytes }) = state.batches.pop_front() else {
-            if state.closed {
-                return Poll::Ready(false);
-            }
+        if state.batches.is_empty() && !state.closed {
             match &mut state.receiver {
                 Some(known) => known.clone_from(cx.waker()),
                 known => *known = Some(cx.waker().clone()),
             }
             return Poll::Pending;
-        };
-        state.spare = std::mem::replace(batch, frames);
-        state.bytes -= bytes;
-        Poll::Ready(std::mem::take(&mut state.reader_waits))
+        }
+        Poll::Ready(state.take(batch))
+    }
+
+    /// Takes some frames, if there are any. Says whether the reader waits for that.
+    pub(super) fn try_take(&self, batch: &mut VecDeque<Frame>) -> bool {
+        self.state.lock().take(batch)
     }
 
     /// The inbox was dropped: frames are forgotten from now on. Says whether the reader waits for room.
@@ -144,8 +144,21 @@ impl Arrivals {
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
-        if let Some(receiver) = state.receiver.take() {
+        let receiver = state.receiver.take();
+        drop(state);
+        if let Some(receiver) = receiver {
             receiver.wake();
         }
+    }
+}
+
+impl State {
+    fn take(&mut self, batch: &mut VecDeque<Frame>) -> bool {
+        let Some(Batch { frames, bytes }) = self.batches.pop_front() else {
+            return false;
+        };
+        self.spare = std::mem::replace(batch, frames);
+        self.bytes -= bytes;
+        std::mem::take(&mut self.reader_waits)
     }
 }

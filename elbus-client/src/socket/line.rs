@@ -41,18 +41,14 @@ impl Line {
         }
     }
 
-    /// Wakes whoever is first.
-    pub(super) fn wake_first(&self) {
-        if let Some((_, waker)) = self.waiting.front() {
-            waker.wake_by_ref();
-        }
+    /// Whoever is first.
+    pub(super) fn first(&self) -> Option<&Waker> {
+        self.all().next()
     }
 
-    /// Wakes everyone: each finds out for itself whether there is anything left to wait for.
-    pub(super) fn wake_all(&self) {
-        for (_, waker) in &self.waiting {
-            waker.wake_by_ref();
-        }
+    /// Everyone, in order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Waker> {
+        self.waiting.iter().map(|(_, waker)| waker)
     }
 
     /// Places are given in rising order.

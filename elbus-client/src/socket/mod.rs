@@ -6,7 +6,7 @@
 //!                    Shared ── Outbox: bytes to write, operations in flight, who waits (one lock)
 //!                       │   └─ Arrivals: frames for the inbox (one lock)
 //!                  supervisor ── one task a client: dials, greets, backs off
-//!                       └─ Driver ── one connection: writes, reads (Reader), keeps the clock
+//!                       └─ Driver ── one connection: writes, reads (Reader), keeps time (Clock)
 //! ```
 //!
 //! A send takes the outbox's lock once and copies its frame into the outbox. Who writes: the sender, if the frame is
@@ -14,6 +14,7 @@
 //! woken once and gets its turn when the sender yields. Neither lock is held across an await or a system call, and
 //! never both at once.
 mod backoff;
+mod clock;
 mod driver;
 mod filters;
 mod greeting;
@@ -36,6 +37,7 @@ use std::{
 };
 
 use elbus_proto::{ClientName, Qos, SECONDARY_SEPARATOR};
+use outbox::Outbox;
 pub(crate) use pending::MOST_IN_FLIGHT;
 use shared::Shared;
 use tracing::Instrument;
@@ -124,11 +126,16 @@ impl Link for SocketLink {
 
 impl Source for SocketSource {
     fn poll_fill(&mut self, cx: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<()> {
-        let shared = &self.0.0;
-        if ready!(shared.arrivals.poll_take(cx, batch)) {
-            shared.outbox.lock().wake_driver();
+        if ready!(self.0.0.arrivals.poll_take(cx, batch)) {
+            self.0.0.outbox.with(Outbox::wake_driver);
         }
         Poll::Ready(())
+    }
+
+    fn try_fill(&mut self, batch: &mut VecDeque<Frame>) {
+        if self.0.0.arrivals.try_take(batch) {
+            self.0.0.outbox.with(Outbox::wake_driver);
+        }
     }
 }
 
@@ -136,7 +143,7 @@ impl Drop for SocketSource {
     fn drop(&mut self) {
         let shared = &self.0.0;
         if shared.arrivals.discard() {
-            shared.outbox.lock().wake_driver();
+            shared.outbox.with(Outbox::wake_driver);
         }
     }
 }
@@ -144,7 +151,7 @@ impl Drop for SocketSource {
 /// A secondary of this client, or of its primary if it is one itself.
 async fn secondary(shared: Arc<Shared>) -> Result<(Client, Inbox), ConnectError> {
     let primary = shared.primary.clone().unwrap_or(shared);
-    let connected = std::future::poll_fn(|cx| primary.outbox.lock().poll_connected(cx));
+    let connected = std::future::poll_fn(|cx| primary.outbox.with(|outbox| outbox.poll_connected(cx)));
     if !connected.await {
         return Err(ConnectError::Closed);
     }

@@ -5,8 +5,10 @@
 //!                generation   slot
 //! ```
 //!
-//! A slot is used again as soon as its operation is over, with the next generation: so an answer that comes too late,
-//! or twice, finds nobody. No answer allocates, and looking one up is an index.
+//! A slot is used again, with the next generation, when the broker has answered and the verdict was taken. One that
+//! nobody asks for any more stays taken until its answer has come, or a whole time-out has passed: otherwise ids
+//! would soon come round again while answers to the old ones are on their way. No answer allocates, and looking one
+//! up is an index.
 use std::task::Waker;
 
 use elbus_proto::Code;
@@ -14,8 +16,11 @@ use elbus_proto::Code;
 use super::filters::Asked;
 use crate::link::Ticket;
 
-/// Half of the slots that fit into an id: there must be some left to restore the subscriptions.
+/// Half of the slots that fit into an id: there must be some left for verdicts that nobody has taken yet.
 pub(crate) const MOST_IN_FLIGHT: usize = 1 << (SLOT_BITS - 1);
+
+/// Slots in use, beyond which only those are taken that restore the subscriptions.
+pub(super) const MOST_HELD: usize = 3 << (SLOT_BITS - 2);
 
 const SLOT_BITS: u32 = 20;
 
@@ -55,9 +60,12 @@ enum State {
     Free(Option<u32>),
     /// Nobody asked for the verdict yet, or this is who did.
     Waiting(Option<Waker>),
+    /// Nobody asks for the verdict any more, but the broker has not answered yet.
+    Abandoned,
     /// Sent by the client itself after a reconnect: nobody asks for the verdict.
     Restoring,
-    Over(Verdict),
+    /// The verdict, for whoever asks for it; and whether the broker's answer may still come although it is not that.
+    Over { verdict: Verdict, awaits: bool },
 }
 
 #[derive(Debug)]
@@ -87,7 +95,11 @@ pub(super) struct Pending {
     slots: Vec<Slot>,
     free: Option<u32>,
     limit: usize,
+    /// Slots that are not free.
     used: usize,
+    /// Of those, the ones that the broker has not answered.
+    unanswered: usize,
+    /// Of those, the ones for whose answer somebody waits.
     waiting: usize,
 }
 
@@ -98,16 +110,22 @@ impl Pending {
             free: None,
             limit,
             used: 0,
+            unanswered: 0,
             waiting: 0,
         }
     }
 
-    /// Whether another operation has to wait.
+    /// Whether another operation has to wait until the broker has answered one.
     pub(super) const fn is_full(&self) -> bool {
-        self.used >= self.limit
+        self.unanswered >= self.limit
     }
 
-    /// Operations that wait for their answer.
+    /// Whether verdicts that nobody has taken yet use up what there is.
+    pub(super) const fn is_used_up(&self) -> bool {
+        self.used >= MOST_HELD
+    }
+
+    /// Operations for whose answer somebody waits.
     pub(super) const fn waiting(&self) -> usize {
         self.waiting
     }
@@ -120,6 +138,7 @@ impl Pending {
             State::Waiting(None)
         };
         self.used += 1;
+        self.unanswered += 1;
         self.waiting += 1;
         if let Some(at) = self.free {
             let slot = &mut self.slots[at as usize];
@@ -157,26 +176,37 @@ impl Pending {
         let Some(slot) = self.find(id) else {
             return Answer::Stray;
         };
-        if matches!(slot.state, State::Free(_) | State::Over(_)) {
-            return Answer::Stray;
+        match &mut slot.state {
+            State::Free(_) | State::Over { awaits: false, .. } => return Answer::Stray,
+            State::Over { awaits, .. } => {
+                *awaits = false;
+                self.unanswered -= 1;
+                return Answer::Stray;
+            }
+            State::Waiting(_) | State::Restoring | State::Abandoned => {}
         }
         if let Some(asked) = slot.asked.take()
             && result.is_err()
         {
             refused.push(*asked);
         }
-        let state = std::mem::replace(&mut slot.state, State::Over(Verdict::Answered(result)));
-        self.waiting -= 1;
-        match state {
-            State::Waiting(waker) => {
-                wakers.extend(waker);
-                Answer::Noted
-            }
-            _ => {
-                self.release(id);
-                Answer::Restored
-            }
+        let over = State::Over {
+            verdict: Verdict::Answered(result),
+            awaits: false,
+        };
+        let state = std::mem::replace(&mut slot.state, over);
+        self.unanswered -= 1;
+        if let State::Waiting(waker) = state {
+            self.waiting -= 1;
+            wakers.extend(waker);
+            return Answer::Noted;
         }
+        self.release(id);
+        if let State::Restoring = state {
+            self.waiting -= 1;
+            return Answer::Restored;
+        }
+        Answer::Noted
     }
 
     /// The verdict, which is given once; until then `waker` is the one to wake.
@@ -193,24 +223,30 @@ impl Pending {
                 *known = Some(waker.clone());
                 None
             }
-            State::Over(verdict) => {
-                let verdict = *verdict;
-                self.release(id);
+            State::Over { verdict, awaits } => {
+                let (verdict, awaits) = (*verdict, *awaits);
+                if awaits {
+                    slot.state = State::Abandoned;
+                } else {
+                    self.release(id);
+                }
                 Some(verdict)
             }
-            State::Free(_) | State::Restoring => Some(Verdict::ConnectionLost),
+            State::Free(_) | State::Abandoned | State::Restoring => Some(Verdict::ConnectionLost),
         }
     }
 
     /// Nobody asks for this verdict any more.
     pub(super) fn abandon(&mut self, id: OperationId) {
-        if let Some(slot) = self.find(id) {
-            match slot.state {
-                State::Free(_) | State::Restoring => return,
-                State::Waiting(_) => self.waiting -= 1,
-                State::Over(_) => {}
+        let Some(slot) = self.find(id) else { return };
+        match slot.state {
+            State::Waiting(_) => {
+                slot.state = State::Abandoned;
+                self.waiting -= 1;
             }
-            self.release(id);
+            State::Over { awaits: true, .. } => slot.state = State::Abandoned,
+            State::Over { awaits: false, .. } => self.release(id),
+            State::Free(_) | State::Abandoned | State::Restoring => {}
         }
     }
 
@@ -219,37 +255,48 @@ impl Pending {
         let waiting = self
             .slots
             .iter_mut()
-            .filter(|slot| matches!(slot.state, State::Waiting(_)));
+            .filter(|slot| matches!(slot.state, State::Waiting(_) | State::Abandoned));
         asked.extend(waiting.filter_map(|slot| slot.asked.take()).map(|asked| *asked));
     }
 
     /// Ends every operation that waits and was sent at the tick `until` or before; answers how many.
     pub(super) fn end_all(&mut self, until: u32, verdict: Verdict, wakers: &mut Vec<Waker>) -> usize {
         let mut ended = 0;
-        if self.waiting == 0 {
+        if self.unanswered == 0 {
             return ended;
         }
+        // While the inbox is full, answers are on their way all the same.
+        let awaits = verdict == Verdict::InboxFull;
         for at in 0..self.slots.len() {
             let slot = &mut self.slots[at];
             // Ticks wrap around: the older one is less than half the way behind.
             if (until.wrapping_sub(slot.since) as i32) < 0 {
                 continue;
             }
+            let id = OperationId::new(at as u32, slot.generation);
             match &mut slot.state {
                 State::Waiting(waker) => {
                     wakers.extend(waker.take());
-                    slot.state = State::Over(verdict);
+                    slot.state = State::Over { verdict, awaits };
                     slot.asked = None;
+                    self.waiting -= 1;
                 }
-                State::Restoring => {
-                    let id = OperationId::new(at as u32, slot.generation);
-                    slot.state = State::Over(verdict);
+                State::Restoring if !awaits => {
+                    self.waiting -= 1;
                     self.release(id);
                 }
-                State::Free(_) | State::Over(_) => continue,
+                State::Abandoned if !awaits => self.release(id),
+                State::Over { awaits: before, .. } if *before && !awaits => {
+                    *before = false;
+                    self.unanswered -= 1;
+                    continue;
+                }
+                State::Free(_) | State::Abandoned | State::Restoring | State::Over { .. } => continue,
             }
-            self.waiting -= 1;
             ended += 1;
+            if !awaits {
+                self.unanswered -= 1;
+            }
         }
         ended
     }
@@ -272,68 +319,4 @@ impl Pending {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ANSWERED: Option<Verdict> = Some(Verdict::Answered(Ok(())));
-
-    fn answer(pending: &mut Pending, id: OperationId) -> Answer {
-        pending.answer(id, Ok(()), &mut Vec::new(), &mut Vec::new())
-    }
-
-    fn take(pending: &mut Pending, id: OperationId) -> Option<Verdict> {
-        pending.take(id, Waker::noop())
-    }
-
-    #[test]
-    fn each_verdict_is_given_once_whatever_the_order_of_answers() {
-        let mut pending = Pending::new(100);
-        let ids: Vec<_> = (0..100).map(|_| pending.insert(0, false)).collect();
-        assert!(pending.is_full());
-        for id in ids.iter().rev() {
-            assert_eq!(take(&mut pending, *id), None);
-            assert_eq!(answer(&mut pending, *id), Answer::Noted);
-            assert_eq!(answer(&mut pending, *id), Answer::Stray, "twice");
-        }
-        for id in ids {
-            assert_eq!(take(&mut pending, id), ANSWERED);
-        }
-        assert_eq!((pending.used, pending.waiting()), (0, 0));
-    }
-
-    #[test]
-    fn an_answer_to_an_abandoned_operation_does_not_reach_the_next_one_in_its_slot() {
-        let mut pending = Pending::new(1);
-        let mut last = pending.insert(0, false);
-        for _ in 0..10_000 {
-            pending.abandon(last);
-            let next = pending.insert(0, false);
-            assert_eq!(answer(&mut pending, last), Answer::Stray);
-            assert_eq!(take(&mut pending, next), None);
-            last = next;
-        }
-        assert_eq!(pending.slots.len(), 1);
-        assert_eq!(answer(&mut pending, last), Answer::Noted);
-    }
-
-    #[test]
-    fn only_what_is_old_enough_times_out_also_when_ticks_wrap_around() {
-        for now in [10, 2, u32::MAX] {
-            let mut pending = Pending::new(2);
-            let old = pending.insert(now.wrapping_sub(5), false);
-            let young = pending.insert(now.wrapping_sub(4), false);
-            let ended = pending.end_all(now.wrapping_sub(5), Verdict::TimedOut, &mut Vec::new());
-            assert_eq!(ended, 1);
-            assert_eq!(take(&mut pending, old), Some(Verdict::TimedOut));
-            assert_eq!(take(&mut pending, young), None);
-        }
-    }
-
-    #[test]
-    fn what_restores_subscriptions_frees_its_slot_by_itself() {
-        let mut pending = Pending::new(1);
-        let id = pending.insert(0, true);
-        assert_eq!(answer(&mut pending, id), Answer::Restored);
-        assert_eq!((pending.used, pending.waiting()), (0, 0));
-    }
-}
+mod tests;

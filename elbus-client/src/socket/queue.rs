@@ -1,4 +1,7 @@
 //! Bytes on their way to a socket: small frames gathered in blocks, large payloads shared.
+//!
+//! The broker's outboxes hold their bytes alike, but most of thousands are empty at any time: they borrow their blocks from
+//! a pool of the thread, and write so much at a time that no receiver keeps a worker. A client keeps its two.
 use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::Bytes;

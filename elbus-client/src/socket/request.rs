@@ -35,73 +35,70 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Checks names, topics, masks, filters and the size: nothing malformed is ever sent.
-    pub(super) fn new(
-        operation: Operation<'a>,
-        limits: &Limits,
-        checked: &mut Checked,
-    ) -> Result<Self, Error> {
+    /// Lays an operation out; nothing is checked yet.
+    pub(super) fn new(operation: Operation<'a>) -> Self {
         let (op, address, payload) = match operation {
-            Operation::Message { target, payload } => {
-                checked.target(target, limits)?;
-                (Op::Message, [Some(target), None], payload)
-            }
-            Operation::Broadcast { mask, payload } => {
-                check_mask(mask, limits)?;
-                (Op::Broadcast, [Some(mask), None], payload)
-            }
+            Operation::Message { target, payload } => (Op::Message, [Some(target), None], payload),
+            Operation::Broadcast { mask, payload } => (Op::Broadcast, [Some(mask), None], payload),
             Operation::Publish {
                 topic,
                 receiver,
                 payload,
             } => {
-                checked.topic(topic, limits)?;
-                let op = match receiver {
-                    Some(receiver) => {
-                        check_name(receiver, limits)?;
-                        Op::PublishFor
-                    }
-                    None => Op::Publish,
+                let op = if receiver.is_some() {
+                    Op::PublishFor
+                } else {
+                    Op::Publish
                 };
                 (op, [Some(topic), receiver], payload)
             }
             Operation::Ping => (Op::Nop, [None, None], Payload::Borrowed(b"")),
-            Operation::Subscribe(filters) => return Self::of_filters(Op::Subscribe, filters, limits),
-            Operation::Unsubscribe(filters) => return Self::of_filters(Op::Unsubscribe, filters, limits),
-            Operation::Exclude(filters) => return Self::of_filters(Op::Exclude, filters, limits),
-            Operation::Unexclude(filters) => return Self::of_filters(Op::Unexclude, filters, limits),
+            Operation::Subscribe(filters) => return Self::of_filters(Op::Subscribe, filters),
+            Operation::Unsubscribe(filters) => return Self::of_filters(Op::Unsubscribe, filters),
+            Operation::Exclude(filters) => return Self::of_filters(Op::Exclude, filters),
+            Operation::Unexclude(filters) => return Self::of_filters(Op::Unexclude, filters),
         };
-        let request = Self {
+        Self {
             op,
             address,
             payload,
             filters: &[],
-        };
-        request.check_size(limits)
+        }
     }
 
-    fn of_filters(op: Op, filters: &'a [&'a str], limits: &Limits) -> Result<Self, Error> {
-        for filter in filters {
+    fn of_filters(op: Op, filters: &'a [&'a str]) -> Self {
+        Self {
+            op,
+            address: [None, None],
+            payload: filters.join("\0").into(),
+            filters,
+        }
+    }
+
+    /// Checks names, topics, masks, filters and the size: nothing malformed is ever sent.
+    pub(super) fn check(&self, limits: &Limits, checked: &mut Checked) -> Result<(), Error> {
+        match (self.op, self.address) {
+            (Op::Message, [Some(target), _]) => checked.target(target, limits)?,
+            (Op::Broadcast, [Some(mask), _]) => check_mask(mask, limits)?,
+            (_, [Some(topic), receiver]) => {
+                checked.topic(topic, limits)?;
+                if let Some(receiver) = receiver {
+                    check_name(receiver, limits)?;
+                }
+            }
+            (_, [None, _]) => {}
+        }
+        for filter in self.filters {
             TopicFilter::parse(filter.as_bytes(), limits.topics).map_err(|reason| Error::Topic {
                 topic: (*filter).to_owned(),
                 reason,
             })?;
         }
-        let request = Self {
-            op,
-            address: [None, None],
-            payload: filters.join("\0").into(),
-            filters,
-        };
-        request.check_size(limits)
-    }
-
-    fn check_size(self, limits: &Limits) -> Result<Self, Error> {
         let (len, limit) = (self.body_len(), limits.frame);
         if len > limit {
             return Err(Error::TooLarge { len, limit });
         }
-        Ok(self)
+        Ok(())
     }
 
     fn body_len(&self) -> usize {
@@ -132,9 +129,9 @@ impl<'a> Request<'a> {
     }
 
     /// The same for those who have to wait.
-    pub(super) fn into_waiting(self, qos: Qos) -> WaitingRequest {
+    pub(super) fn to_waiting(&self, qos: Qos) -> WaitingRequest {
         let mut address = Vec::new();
-        for part in self.address.into_iter().flatten() {
+        for part in self.address.iter().flatten() {
             address.extend_from_slice(part.as_bytes());
             address.push(0);
         }
@@ -143,7 +140,7 @@ impl<'a> Request<'a> {
             qos,
             address,
             filters: self.filters.iter().map(|filter| (*filter).to_owned()).collect(),
-            payload: self.payload.into_bytes(),
+            payload: self.payload.clone().into_bytes(),
         }
     }
 }

@@ -8,13 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use elbus_proto::Qos;
-use parking_lot::{Mutex, MutexGuard};
-
 use super::{
     inbox::Arrivals,
     line::Place,
-    outbox::{Admission, Appended, Outbox, Phase},
+    outbox::{Admission, Appended, Batch, Guarded, Outbox, Phase},
     pending::{OperationId, Verdict},
     request::{Limits, Request, WaitingRequest},
     stream::Socket,
@@ -24,6 +21,7 @@ use crate::{
     event::Event,
     link::{Listeners, Operation, Submitted, Ticket},
 };
+use elbus_proto::Qos;
 
 /// What a client, its inbox and its connection's task share.
 #[derive(Debug)]
@@ -31,7 +29,7 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) address: Address,
     limits: Limits,
-    pub(super) outbox: Mutex<Outbox>,
+    pub(super) outbox: Guarded,
     pub(super) arrivals: Arrivals,
     pub(super) listeners: Listeners,
     /// The primary of this secondary.
@@ -54,7 +52,7 @@ impl Shared {
         );
         Self {
             limits,
-            outbox: Mutex::new(outbox),
+            outbox: Guarded::new(outbox),
             arrivals: Arrivals::new(options.inbox_limit, options.inbox_hard_limit),
             listeners: Listeners::default(),
             primary,
@@ -66,60 +64,50 @@ impl Shared {
 
     /// Takes an operation; what is due is written at once.
     pub(super) fn submit(self: &Arc<Self>, operation: Operation<'_>, qos: Qos, awaited: bool) -> Submitted {
-        let mut outbox = self.outbox.lock();
-        let request = match Request::new(operation, &self.limits, &mut outbox.checked) {
-            Ok(request) => request,
-            Err(error) => return Submitted::Done(Err(error)),
-        };
-        match outbox.admit(None) {
-            Admission::Closed => Submitted::Done(Err(Error::Closed)),
-            Admission::NotConnected if self.options.wait_while_disconnected.is_none() => {
-                Submitted::Done(Err(Error::NotConnected))
+        let request = Request::new(operation);
+        let mut batch = None;
+        let appended = self.outbox.with(|outbox| {
+            if let Err(error) = request.check(&self.limits, &mut outbox.checked) {
+                return Err(failed(error));
             }
-            Admission::NotConnected | Admission::Full => {
-                drop(outbox);
-                let request = request.into_waiting(qos);
-                Submitted::Later(Box::pin(wait_and_append(Arc::clone(self), request)))
+            match outbox.admit(None) {
+                Admission::Closed => Err(failed(Error::Closed)),
+                Admission::NotConnected if self.options.wait_while_disconnected.is_none() => {
+                    Err(failed(Error::NotConnected))
+                }
+                Admission::NotConnected | Admission::Full => {
+                    let waiting = wait_and_append(Arc::clone(self), request.to_waiting(qos));
+                    Err(Box::new(Submitted::Later(Box::pin(waiting))))
+                }
+                Admission::Granted => {
+                    let appended = outbox.append(&request, qos, awaited).map_err(failed)?;
+                    batch = outbox.due_now(&appended);
+                    Ok(appended)
+                }
             }
-            Admission::Granted => match outbox.append(&request, qos, awaited) {
-                Ok(appended) => self.see_to(outbox, &appended),
-                Err(error) => Submitted::Done(Err(error)),
-            },
-        }
+        });
+        self.see_to(appended, batch)
     }
 
-    /// Sees to it that what was appended is written: at once, or when the sending task yields and the connection's
-    /// task gets its turn.
-    fn see_to(&self, mut outbox: MutexGuard<'_, Outbox>, appended: &Appended) -> Submitted {
-        let batch = if appended.is_due { outbox.take() } else { None };
-        // Who reads only for those who wait for answers has to know that somebody does.
-        let must_read = outbox.reading_held && appended.id.is_some();
-        let driver = if batch.is_none() || must_read {
-            outbox.take_driver()
-        } else {
-            None
-        };
-        drop(outbox);
+    /// Writes what the sender itself is to write.
+    #[inline]
+    fn see_to(&self, appended: Result<Appended, Box<Submitted>>, batch: Option<Batch>) -> Submitted {
         if let Some(batch) = batch {
             batch.flush(&self.outbox);
         }
-        if let Some(driver) = driver {
-            driver.wake();
-        }
-        Submitted::Taken {
-            ticket: appended.id.map(Ticket::from),
-            pause: appended.gathered,
+        match appended {
+            Ok(appended) => Submitted::Taken {
+                ticket: appended.id.map(Ticket::from),
+                pause: appended.gathered,
+            },
+            Err(submitted) => *submitted,
         }
     }
 
     pub(super) fn poll_verdict(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let mut outbox = self.outbox.lock();
-        let Some(verdict) = outbox.pending.take(OperationId(ticket.0), cx.waker()) else {
-            return Poll::Pending;
-        };
-        outbox.pass_turn();
-        drop(outbox);
-        Poll::Ready(self.result(verdict))
+        let id = OperationId(ticket.0);
+        let verdict = self.outbox.with(|outbox| outbox.pending.take(id, cx.waker()));
+        verdict.map_or(Poll::Pending, |verdict| Poll::Ready(self.result(verdict)))
     }
 
     fn result(&self, verdict: Verdict) -> Result<(), Error> {
@@ -136,42 +124,41 @@ impl Shared {
     }
 
     pub(super) fn abandon(&self, ticket: Ticket) {
-        let mut outbox = self.outbox.lock();
-        outbox.pending.abandon(OperationId(ticket.0));
-        outbox.pass_turn();
-        if outbox.phase == Phase::Closing {
-            outbox.wake_driver();
-        }
+        self.outbox.with(|outbox| {
+            outbox.pending.abandon(OperationId(ticket.0));
+            if outbox.phase == Phase::Closing {
+                outbox.wake_driver();
+            }
+        });
     }
 
     /// Ready when everything appended until now is written.
     pub(super) async fn flush(self: Arc<Self>) -> Result<(), Error> {
-        let mark = {
-            let mut outbox = self.outbox.lock();
+        let mark = self.outbox.with(|outbox| {
             outbox.urgent = true;
             outbox.wake_driver();
             outbox.mark()
-        };
-        std::future::poll_fn(|cx| self.outbox.lock().poll_written(mark, cx)).await
+        })?;
+        std::future::poll_fn(|cx| self.outbox.with(|outbox| outbox.poll_written(mark, cx))).await
     }
 
     /// Ready at the end, which [`seal`](Self::seal) brings about.
     pub(super) async fn closed(self: Arc<Self>) -> Result<(), Error> {
-        let farewell = std::future::poll_fn(|cx| self.outbox.lock().poll_closed(cx)).await;
+        let farewell = std::future::poll_fn(|cx| self.outbox.with(|outbox| outbox.poll_closed(cx))).await;
         self.result(farewell)
     }
 
     /// Takes nothing from now on; what was taken is still written.
     pub(super) fn seal(&self) {
-        self.outbox.lock().seal();
+        self.outbox.with(Outbox::seal);
     }
 
     /// A connection is there.
     pub(super) fn connected(&self, socket: &Arc<Socket>) {
-        let mut outbox = self.outbox.lock();
-        outbox.connected(Arc::clone(socket));
-        let restored = outbox.restored();
-        drop(outbox);
+        let restored = self.outbox.with(|outbox| {
+            outbox.connected(Arc::clone(socket));
+            outbox.restored()
+        });
         if restored {
             self.restored();
         }
@@ -185,7 +172,7 @@ impl Shared {
     /// The connection is gone: those who wait for answers learn it at once.
     pub(super) fn disconnected(&self) {
         let mut wakers = Vec::new();
-        self.outbox.lock().disconnected(&mut wakers);
+        self.outbox.with(|outbox| outbox.disconnected(&mut wakers));
         for waker in wakers {
             waker.wake();
         }
@@ -194,13 +181,22 @@ impl Shared {
     /// There will be no other connection.
     pub(super) fn end(&self) {
         // Whoever sees the inbox end finds the client closed.
-        self.outbox.lock().close();
+        self.outbox.with(Outbox::close);
         self.arrivals.close();
         self.listeners.end();
     }
 
     pub(super) fn tell(&self, event: &Event) {
         self.listeners.tell(event);
+    }
+
+    /// Whether this is a secondary, and its primary was closed.
+    pub(super) fn primary_is_gone(&self) -> bool {
+        let phase = self
+            .primary
+            .as_ref()
+            .map(|primary| primary.outbox.with(|outbox| outbox.phase));
+        matches!(phase, Some(Phase::Closing | Phase::Closed))
     }
 
     pub(super) fn next_secondary(&self) -> u32 {
@@ -213,29 +209,37 @@ impl Shared {
         place: &mut Option<Place>,
         waker: &Waker,
     ) -> Poll<Submitted> {
-        let mut outbox = self.outbox.lock();
-        match outbox.admit(*place) {
-            Admission::Closed => Poll::Ready(Submitted::Done(Err(Error::Closed))),
+        let mut batch = None;
+        let appended = self.outbox.with(|outbox| match outbox.admit(*place) {
+            Admission::Closed => Poll::Ready(Err(failed(Error::Closed))),
             Admission::NotConnected if self.options.wait_while_disconnected.is_none() => {
-                Poll::Ready(Submitted::Done(Err(Error::NotConnected)))
+                Poll::Ready(Err(failed(Error::NotConnected)))
             }
             Admission::NotConnected | Admission::Full => {
                 outbox.line.wait(place, waker);
                 Poll::Pending
             }
             Admission::Granted => {
-                let appended = outbox.append_waiting(request);
+                let appended = outbox.append_waiting(request).map_err(failed);
                 if let Some(place) = place.take() {
                     outbox.line.leave(place);
                 }
                 outbox.pass_turn();
-                Poll::Ready(match appended {
-                    Ok(appended) => self.see_to(outbox, &appended),
-                    Err(error) => Submitted::Done(Err(error)),
-                })
+                batch = appended
+                    .as_ref()
+                    .ok()
+                    .and_then(|appended| outbox.due_now(appended));
+                Poll::Ready(appended)
             }
-        }
+        });
+        appended.map(|appended| self.see_to(appended, batch))
     }
+}
+
+/// Boxed, as is everything that is not appended at once: the way of what is should be short.
+#[cold]
+fn failed(error: Error) -> Box<Submitted> {
+    Box::new(Submitted::Done(Err(error)))
 }
 
 /// A place in the line, given up when it is dropped.
@@ -247,9 +251,10 @@ struct Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if let Some(place) = self.place {
-            let mut outbox = self.shared.outbox.lock();
-            outbox.line.leave(place);
-            outbox.pass_turn();
+            self.shared.outbox.with(|outbox| {
+                outbox.line.leave(place);
+                outbox.pass_turn();
+            });
         }
     }
 }
@@ -274,17 +279,13 @@ async fn wait_and_append(shared: Arc<Shared>, request: WaitingRequest) -> Submit
 async fn disconnected_for(shared: &Shared, limit: Duration) {
     let started = Instant::now();
     loop {
-        let since = {
-            let outbox = shared.outbox.lock();
-            match outbox.admit(None) {
-                Admission::NotConnected => outbox.disconnected_at.max(started),
-                _ => Instant::now(),
-            }
-        };
-        let due = since + limit;
-        if Instant::now() >= due {
-            return;
+        let gone = std::future::poll_fn(|cx| shared.outbox.with(|outbox| outbox.poll_disconnected(cx)));
+        let since = gone.await.max(started);
+        let back = std::future::poll_fn(|cx| shared.outbox.with(|outbox| outbox.poll_connected(cx)));
+        tokio::select! {
+            biased;
+            _ = back => {}
+            () = tokio::time::sleep(limit.saturating_sub(since.elapsed())) => return,
         }
-        tokio::time::sleep_until(due.into()).await;
     }
 }

@@ -1,4 +1,7 @@
 //! A connected stream socket: readiness from tokio, reads and writes straight to the system.
+//!
+//! The broker's side of it knows listeners, peers and narrow windows besides; what is left in common is a call to the
+//! system each.
 use std::{
     io::{self, IoSlice},
     os::fd::{AsFd, BorrowedFd},

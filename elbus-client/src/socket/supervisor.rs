@@ -14,6 +14,7 @@ pub(super) async fn first(shared: &Shared) -> Result<Arc<Socket>, ConnectError> 
     loop {
         let error = match dial(shared).await {
             Ok(socket) => return Ok(socket),
+            Err(_) if shared.primary_is_gone() => return Err(ConnectError::Closed),
             Err(error) => error,
         };
         let delay = backoff.next();
@@ -56,7 +57,7 @@ pub(super) async fn run(shared: Arc<Shared>, first: Arc<Socket>) {
 async fn again(shared: &Shared, backoff: &mut Backoff) -> Option<Arc<Socket>> {
     tokio::select! {
         biased;
-        () = std::future::poll_fn(|cx| shared.outbox.lock().poll_sealed(cx)) => None,
+        () = std::future::poll_fn(|cx| shared.outbox.with(|outbox| outbox.poll_sealed(cx))) => None,
         socket = redial(shared, backoff) => socket,
     }
 }
@@ -66,7 +67,8 @@ async fn redial(shared: &Shared, backoff: &mut Backoff) -> Option<Arc<Socket>> {
         let delay = backoff.next();
         tokio::time::sleep(delay).await;
         if let Some(primary) = &shared.primary {
-            let connected = std::future::poll_fn(|cx| primary.outbox.lock().poll_connected(cx));
+            let connected =
+                std::future::poll_fn(|cx| primary.outbox.with(|outbox| outbox.poll_connected(cx)));
             if !connected.await {
                 return None;
             }

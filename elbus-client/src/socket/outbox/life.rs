@@ -7,7 +7,7 @@ use std::{
 
 use elbus_proto::{Qos, request};
 
-use super::{Outbox, Phase, wake_all};
+use super::{Outbox, Phase};
 use crate::{
     Error,
     socket::{pending::Verdict, queue::SendQueue, stream::Socket},
@@ -40,19 +40,21 @@ impl Outbox {
             return false;
         }
         self.phase = Phase::Connected;
-        wake_all(&mut self.watchers);
+        self.wake_watchers();
         self.pass_turn();
         true
     }
 
     /// The connection is gone: what was not written is lost, and nobody waits for answers any more.
     pub(in crate::socket) fn disconnected(&mut self, wakers: &mut Vec<Waker>) {
+        self.lost |= self.queued() > 0 && self.phase != Phase::Restoring;
         self.connection += 1;
         self.socket = None;
         self.broken = None;
         self.reading_held = false;
         self.writing = false;
         self.blocked = false;
+        self.was_full = false;
         self.urgent = false;
         self.taken = 0;
         self.queue = SendQueue::default();
@@ -68,16 +70,16 @@ impl Outbox {
             self.filters.unanswered(&asked);
         }
         self.pending.end_all(self.tick, Verdict::ConnectionLost, wakers);
-        wake_all(&mut self.watchers);
-        self.line.wake_all();
+        self.wake_watchers();
+        self.wake_line();
     }
 
     /// Nothing is taken from now on.
     pub(in crate::socket) fn seal(&mut self) {
         if !matches!(self.phase, Phase::Closing | Phase::Closed) {
             self.phase = Phase::Closing;
-            self.line.wake_all();
-            wake_all(&mut self.watchers);
+            self.wake_line();
+            self.wake_watchers();
             self.wake_driver();
         }
     }
@@ -85,8 +87,8 @@ impl Outbox {
     /// This is the end.
     pub(in crate::socket) fn close(&mut self) {
         self.phase = Phase::Closed;
-        self.line.wake_all();
-        wake_all(&mut self.watchers);
+        self.wake_line();
+        self.wake_watchers();
     }
 
     /// Whether everything taken is written and answered.
@@ -94,9 +96,13 @@ impl Outbox {
         self.queued() == 0 && self.pending.waiting() == 0
     }
 
-    /// How much was appended so far on this connection: what [`poll_written`](Self::poll_written) waits for.
-    pub(in crate::socket) const fn mark(&self) -> (u64, u64) {
-        (self.connection, self.appended_bytes)
+    /// How much was appended so far on this connection: what [`poll_written`](Self::poll_written) waits for. An error if
+    /// bytes were lost with a connection since this was last asked.
+    pub(in crate::socket) fn mark(&mut self) -> Result<(u64, u64), Error> {
+        if std::mem::take(&mut self.lost) {
+            return Err(Error::ConnectionLost);
+        }
+        Ok((self.connection, self.appended_bytes))
     }
 
     /// Ready when everything appended until `mark` is written, or never will be.
@@ -107,12 +113,13 @@ impl Outbox {
     ) -> Poll<Result<(), Error>> {
         let (connection, bytes) = mark;
         if connection != self.connection {
+            self.lost = false;
             return Poll::Ready(Err(Error::ConnectionLost));
         }
         if self.written_bytes >= bytes {
             return Poll::Ready(Ok(()));
         }
-        self.watchers.push(cx.waker().clone());
+        self.watchers.join(cx.waker());
         Poll::Pending
     }
 
@@ -122,10 +129,19 @@ impl Outbox {
             Phase::Connected => Poll::Ready(true),
             Phase::Closing | Phase::Closed => Poll::Ready(false),
             Phase::Disconnected | Phase::Restoring => {
-                self.watchers.push(cx.waker().clone());
+                self.watchers.join(cx.waker());
                 Poll::Pending
             }
         }
+    }
+
+    /// Ready when there is no connection, with the time since when.
+    pub(in crate::socket) fn poll_disconnected(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
+        if matches!(self.phase, Phase::Disconnected | Phase::Restoring) {
+            return Poll::Ready(self.disconnected_at);
+        }
+        self.watchers.join(cx.waker());
+        Poll::Pending
     }
 
     /// Ready when nothing is taken any more; for the connection's task.
@@ -142,7 +158,7 @@ impl Outbox {
         if self.phase == Phase::Closed {
             return Poll::Ready(self.farewell);
         }
-        self.watchers.push(cx.waker().clone());
+        self.watchers.join(cx.waker());
         Poll::Pending
     }
 }

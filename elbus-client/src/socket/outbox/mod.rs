@@ -6,17 +6,20 @@
 //!           └─ socket full: the connection's task waits until it takes bytes again
 //! ```
 mod life;
+mod wake;
 mod writer;
 
 use std::{io, sync::Arc, task::Waker, time::Instant};
 
 use elbus_proto::{Code, Op, Qos, request};
-pub(super) use writer::Standing;
+pub(super) use wake::Guarded;
+use wake::{Due, Watchers};
+pub(super) use writer::{Batch, Standing};
 
 use super::{
     filters::{Asked, Filters},
     line::{Line, Place},
-    pending::{Answer, OperationId, Pending, Verdict},
+    pending::{Answer, MOST_HELD, OperationId, Pending, Verdict},
     queue::SendQueue,
     request::{Checked, Request, WaitingRequest},
     stream::Socket,
@@ -70,8 +73,11 @@ pub(super) struct Outbox {
     writing: bool,
     /// The socket is full.
     pub(super) blocked: bool,
+    /// It was so when it was last written to: if it takes bytes again, somebody has read on the other side.
+    was_full: bool,
     /// A flush is due although frames are held up.
     pub(super) urgent: bool,
+    /// Nothing is written any more; what has arrived is still read.
     broken: Option<io::Error>,
     /// The connection's task does not read because the inbox has no room, and nobody waits for an answer.
     pub(super) reading_held: bool,
@@ -83,13 +89,17 @@ pub(super) struct Outbox {
     pub(super) checked: Checked,
     /// The connection's task.
     driver: Option<Waker>,
+    /// Who is woken when the lock is released.
+    due: Due,
     appended_bytes: u64,
     written_bytes: u64,
-    /// Who waits for bytes to be written, or for the end.
-    watchers: Vec<Waker>,
+    /// Bytes were dropped with a connection since this was last asked.
+    lost: bool,
+    /// Who waits for bytes to be written, for a connection, or for the end.
+    watchers: Watchers,
     /// Counts eighths of the time-out.
     pub(super) tick: u32,
-    /// The tick in which bytes last came or were taken.
+    /// The tick in which bytes last came, or were taken although the socket had been full.
     pub(super) progress: u32,
     /// The tick in which bytes were last taken.
     pub(super) taken_at: u32,
@@ -105,7 +115,7 @@ pub(super) struct Appended {
     pub(super) gathered: bool,
     /// The sender itself writes what waits: a real-time frame, much that was gathered, or the only operation in
     /// flight, whose answer is awaited before anything joins it.
-    pub(super) is_due: bool,
+    is_due: bool,
 }
 
 impl Outbox {
@@ -123,6 +133,7 @@ impl Outbox {
             taken: 0,
             writing: false,
             blocked: false,
+            was_full: false,
             urgent: false,
             broken: None,
             reading_held: false,
@@ -132,9 +143,11 @@ impl Outbox {
             line: Line::default(),
             checked: Checked::default(),
             driver: None,
+            due: Due::default(),
             appended_bytes: 0,
             written_bytes: 0,
-            watchers: Vec::new(),
+            lost: false,
+            watchers: Watchers::default(),
             tick: 0,
             progress: 0,
             taken_at: 0,
@@ -145,7 +158,9 @@ impl Outbox {
     pub(super) fn admit(&self, place: Option<Place>) -> Admission {
         match self.phase {
             Phase::Closing | Phase::Closed => Admission::Closed,
-            Phase::Disconnected | Phase::Restoring => Admission::NotConnected,
+            Phase::Disconnected => Admission::NotConnected,
+            // It is about to be connected: what is sent now is sent then.
+            Phase::Restoring => Admission::Full,
             Phase::Connected if !self.has_room() || !self.line.is_turn(place) => Admission::Full,
             Phase::Connected => Admission::Granted,
         }
@@ -161,6 +176,7 @@ impl Outbox {
     }
 
     /// Appends an operation that was admitted.
+    #[inline]
     pub(super) fn append(
         &mut self,
         request: &Request<'_>,
@@ -182,6 +198,7 @@ impl Outbox {
         Ok(self.appended(id, request.qos, false, before))
     }
 
+    #[inline]
     fn appended(&mut self, id: Option<OperationId>, qos: Qos, awaited: bool, before: usize) -> Appended {
         let after = self.queue.len();
         let appended = self.appended_bytes;
@@ -197,7 +214,23 @@ impl Outbox {
         }
     }
 
+    /// Sees to it that what was appended is written: now, by the sender, which gets the batch; or when the sending task
+    /// yields and the connection's task gets its turn.
+    #[inline]
+    pub(super) fn due_now(&mut self, appended: &Appended) -> Option<Batch> {
+        let batch = if appended.is_due { self.take() } else { None };
+        // Who reads only for those who wait for answers has to know that somebody does.
+        if batch.is_none() || self.reading_held && appended.id.is_some() {
+            self.wake_driver();
+        }
+        batch
+    }
+
+    #[inline]
     fn take_in(&mut self, op: Op, qos: Qos, filters: &[&str]) -> Result<Option<OperationId>, Error> {
+        if qos.is_acknowledged() && self.pending.is_used_up() {
+            return Err(Error::TooManyConfirmations { limit: MOST_HELD });
+        }
         let asked = if filters.is_empty() {
             None
         } else if self.filters.has_room(op, filters, self.filter_limit) {
@@ -214,24 +247,6 @@ impl Outbox {
             self.pending.note(id, asked);
         }
         Ok(Some(id))
-    }
-
-    /// Wakes whoever is first in line, if it may go ahead.
-    pub(super) fn pass_turn(&self) {
-        if self.phase == Phase::Connected && self.has_room() {
-            self.line.wake_first();
-        }
-    }
-
-    pub(super) fn wake_driver(&mut self) {
-        if let Some(driver) = self.driver.take() {
-            driver.wake();
-        }
-    }
-
-    /// The waker of the connection's task, to be woken outside of the lock.
-    pub(super) const fn take_driver(&mut self) -> Option<Waker> {
-        self.driver.take()
     }
 
     /// Registers the connection's task; it then looks at everything, so that no wake-up is lost.
@@ -266,12 +281,5 @@ impl Outbox {
         for asked in refused {
             self.filters.refused(&asked);
         }
-    }
-}
-
-/// Whoever is woken looks again.
-fn wake_all(wakers: &mut Vec<Waker>) {
-    for waker in wakers.drain(..) {
-        waker.wake();
     }
 }

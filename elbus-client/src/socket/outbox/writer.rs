@@ -8,10 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use elbus_proto::request::PING;
-use parking_lot::Mutex;
-
-use super::{GATHERED, Outbox, Phase, wake_all};
+use super::{GATHERED, Guarded, Outbox, Phase};
 use crate::socket::{
     queue::{MAX_PARTS, SendQueue},
     stream::Socket,
@@ -36,7 +33,8 @@ pub(in crate::socket) enum Standing {
     Held,
     /// More has come.
     More,
-    Broken(io::Error),
+    /// Nothing can be written any more.
+    Broken,
 }
 
 impl Outbox {
@@ -68,12 +66,12 @@ impl Outbox {
         self.taken = 0;
         if n > 0 {
             self.written_bytes += n as u64;
-            // A ping alone goes into the system's buffer, whether or not anybody is there to read it.
-            if n > PING.len() {
+            // Bytes go into the system's buffer whether or not anybody is there to read them; into a full one, only if so.
+            if std::mem::take(&mut self.was_full) {
                 self.progress = self.tick;
             }
             self.taken_at = self.tick;
-            wake_all(&mut self.watchers);
+            self.wake_watchers();
         }
         if rest == 0 {
             self.spare = Some(batch.queue.reuse());
@@ -83,16 +81,19 @@ impl Outbox {
         }
         match written {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.blocked = true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.blocked = true;
+                self.was_full = true;
+            }
             Err(error) => self.broken = Some(error),
         }
         self.pass_turn();
     }
 
     /// How things stand for the connection's task, which has flushed.
-    pub(in crate::socket) fn standing(&mut self) -> Standing {
-        if let Some(error) = self.broken.take() {
-            Standing::Broken(error)
+    pub(in crate::socket) fn standing(&self) -> Standing {
+        if self.broken.is_some() {
+            Standing::Broken
         } else if self.blocked {
             Standing::Blocked
         } else if self.is_held() {
@@ -102,6 +103,23 @@ impl Outbox {
         } else {
             Standing::More
         }
+    }
+
+    /// The socket is no longer full, or it is broken.
+    pub(in crate::socket) fn unblock(&mut self, ready: io::Result<()>) {
+        match ready {
+            Ok(()) => self.blocked = false,
+            Err(error) => self.broken = Some(error),
+        }
+    }
+
+    pub(in crate::socket) const fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
+    /// Why nothing can be written any more.
+    pub(in crate::socket) const fn take_error(&mut self) -> Option<io::Error> {
+        self.broken.take()
     }
 
     /// Whether what waits is held up to gather more.
@@ -128,23 +146,27 @@ impl Batch {
 
     /// Writes as a sender does, and gives the token back. What is left, or came meanwhile, is for the connection's
     /// task.
-    pub(in crate::socket) fn flush(mut self, outbox: &Mutex<Outbox>) {
+    pub(in crate::socket) fn flush(mut self, outbox: &Guarded) {
         let written = self.write(Socket::write);
-        let mut outbox = outbox.lock();
-        outbox.give_back(self, written);
-        if !outbox.queue.is_empty() || outbox.broken.is_some() || outbox.phase == Phase::Closing {
-            outbox.wake_driver();
-        }
+        outbox.with(|outbox| {
+            outbox.give_back(self, written);
+            if !outbox.queue.is_empty() || outbox.broken.is_some() || outbox.phase == Phase::Closing {
+                outbox.wake_driver();
+            }
+        });
     }
 
-    /// Writes as the connection's task does, and gives the token back; the task then looks at the
-    /// [`standing`](Outbox::standing). `regardless`: also if the socket is not reported writable.
-    pub(in crate::socket) fn flush_as_driver(mut self, outbox: &Mutex<Outbox>, regardless: bool) {
+    /// Writes as the connection's task does, gives the token back, and says how things stand then. `regardless`: also
+    /// if the socket is not reported writable.
+    pub(in crate::socket) fn flush_as_driver(mut self, outbox: &Guarded, regardless: bool) -> Standing {
         let written = if regardless {
             self.write(Socket::write)
         } else {
             self.write(Socket::write_when_ready)
         };
-        outbox.lock().give_back(self, written);
+        outbox.with(|outbox| {
+            outbox.give_back(self, written);
+            outbox.standing()
+        })
     }
 }

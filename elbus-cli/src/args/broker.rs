@@ -1,0 +1,67 @@
+//! `broker`: the broker's own methods.
+use clap::Subcommand;
+
+use super::Naming;
+use crate::values;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Broker {
+    #[command(subcommand)]
+    pub(crate) method: Method,
+
+    /// The broker's answer as JSON, in one line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) naming: Naming,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Method {
+    /// Whether the broker answers.
+    #[command(name = "test")]
+    Test,
+    /// Who made the broker, and its version.
+    #[command(name = "info")]
+    Info,
+    /// For how long it has been running, and what it has carried.
+    #[command(name = "stats")]
+    Stats,
+    /// Who is on the bus, without secondaries.
+    #[command(name = "client.list")]
+    ClientList {
+        /// Only clients that match: `?` is any one part, a final `*` one or more.
+        #[arg(value_parser = values::mask)]
+        mask: Option<String>,
+    },
+    /// One client; a secondary as well.
+    #[command(name = "client.get")]
+    ClientGet {
+        /// The client's name.
+        #[arg(value_parser = values::client_name)]
+        client: String,
+    },
+    /// Cut a client off; it may come back. Those may who could end the broker: its own user and root, not over TCP.
+    #[command(name = "client.disconnect")]
+    ClientDisconnect {
+        /// The client's name.
+        #[arg(value_parser = values::client_name)]
+        client: String,
+    },
+    /// What a client subscribes to, or who receives a topic.
+    #[command(name = "subscription.list")]
+    SubscriptionList(Which),
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// What this client subscribes to and excludes.
+    #[arg(long, value_name = "NAME", value_parser = values::client_name)]
+    pub(crate) client: Option<String>,
+
+    /// Who receives publications of this topic.
+    #[arg(long, value_parser = values::topic_name)]
+    pub(crate) topic: Option<String>,
+}
