@@ -25,6 +25,11 @@ export class Addresses {
     );
   }
 
+  /** A name that came from the broker. */
+  sender(name: string): Buffer {
+    return this.#targets.get(name) ?? this.#remember(this.#targets, name, 'name', undefined);
+  }
+
   /** A name mask. */
   mask(mask: string): Buffer {
     return (

@@ -22,6 +22,7 @@ interface Call {
   readonly since: number;
   readonly resolve: (result: Buffer) => void;
   readonly reject: (error: Error) => void;
+  operation: Operation | undefined;
   timer: NodeJS.Timeout | undefined;
   /** The broker has placed the request with its target. */
   placed: boolean;
@@ -81,12 +82,12 @@ export class Calls {
       if (signal?.aborted === true) {
         throw BusError.aborted(signal, 'refused');
       }
-      const since = performance.now();
       const call: Call = {
         target,
-        since,
+        since: performance.now(),
         resolve,
         reject,
+        operation: undefined,
         timer: undefined,
         placed: false,
         cleanUp: undefined,
@@ -102,6 +103,7 @@ export class Calls {
       });
       // The call's own deadline counts, whatever becomes of the broker's verdict.
       operation.ownDeadline = true;
+      call.operation = operation;
       this.#limitTime(id, call, operation, options);
       this.#client.core.submit(operation);
       this.#began();
@@ -193,5 +195,9 @@ export class Calls {
     this.#pending.delete(id);
     clearTimeout(call.timer);
     call.cleanUp?.();
+    if (call.operation !== undefined) {
+      // Nobody waits for a verdict that comes behind the reply; if it does not come at all, it is forgotten in time.
+      call.operation.ownDeadline = false;
+    }
   }
 }

@@ -12,7 +12,7 @@ import { OP_EXCLUDE, OP_SUBSCRIBE, OP_UNEXCLUDE, OP_UNSUBSCRIBE } from './consta
 import { Core } from './core.js';
 import { BusError, ConnectError, type Disconnect } from './errors.js';
 import { Frame } from './frame.js';
-import type { Handler } from './inbox.js';
+import { rethrow, type Handler } from './inbox.js';
 import { nameFault, primaryName } from './names.js';
 import type { Payload } from './operation.js';
 import { settle, type ClientOptions } from './options.js';
@@ -70,12 +70,24 @@ export class Client extends EventEmitter implements AsyncIterable<Frame> {
     this.name = name;
     this.#options = options;
     const events = {
-      connected: () => this.emit('connected'),
-      disconnected: (why: Disconnect) => this.emit('disconnected', why),
-      gaveUp: (why: ConnectError) => this.emit('gaveUp', why),
-      heldBack: () => this.emit('heldBack'),
-      released: () => this.emit('released'),
-      inboxLagging: (bytes: number) => this.emit('inboxLagging', bytes),
+      connected: () => {
+        this.#tell('connected');
+      },
+      disconnected: (why: Disconnect) => {
+        this.#tell('disconnected', why);
+      },
+      gaveUp: (why: ConnectError) => {
+        this.#tell('gaveUp', why);
+      },
+      heldBack: () => {
+        this.#tell('heldBack');
+      },
+      released: () => {
+        this.#tell('released');
+      },
+      inboxLagging: (bytes: number) => {
+        this.#tell('inboxLagging', bytes);
+      },
     };
     this.#core = new Core(name, settings, events, (frame) => this.#handler(frame), primary);
     this.#sender = new Sender(this.#core);
@@ -244,6 +256,7 @@ export class Client extends EventEmitter implements AsyncIterable<Frame> {
 
   /** The next frame; `undefined` when the client is closed, or when the wait is over. */
   async receive(options: ReceiveOptions = {}): Promise<Frame | undefined> {
+    this.#core.intake.isIterated = true;
     const { frame, forget } = this.#core.intake.inbox.ask();
     const { timeout, signal } = options;
     if (timeout === undefined && signal === undefined) {
@@ -316,6 +329,15 @@ export class Client extends EventEmitter implements AsyncIterable<Frame> {
   /** Whether somebody takes frames in place of iteration. @internal */
   get handlesFrames(): boolean {
     return this.#onFrame !== undefined || this.listenerCount('frame') > 0;
+  }
+
+  /** Tells listeners what happens; what they throw is not to keep the client from going on. */
+  #tell<Name extends keyof ClientEvents>(event: Name, ...args: ClientEvents[Name]): void {
+    try {
+      this.emit(event, ...args);
+    } catch (error) {
+      rethrow(error);
+    }
   }
 
   #handler(frame: Frame): Handler | undefined {

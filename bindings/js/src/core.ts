@@ -218,8 +218,7 @@ export class Core implements LinkOwner {
   handOver(operation: Operation): void {
     const link = this.link!;
     operation.stage = 'sent';
-    operation.left?.();
-    operation.left = undefined;
+    operation.leave();
     operation.start = link.appended;
     operation.tick = this.clock.tick;
     this.#beginTurn(link);
@@ -264,8 +263,10 @@ export class Core implements LinkOwner {
   giveUp(operation: Operation, error: (outcome: 'refused' | 'unknown') => BusError): void {
     if (operation.stage === 'waiting') {
       this.waiting.giveUp(operation, error('refused'));
-    } else {
+    } else if (operation.acknowledged) {
       this.pending.giveUp(operation, error('unknown'));
+    } else {
+      operation.finish(error('unknown'));
     }
   }
 
@@ -312,7 +313,8 @@ export class Core implements LinkOwner {
       this.waiting.giveUp(operation, BusError.notConnected());
       return;
     }
-    setTimeout(() => {
+    clearTimeout(operation.patience);
+    operation.patience = setTimeout(() => {
       if (this.phase !== 'connected') {
         this.waiting.giveUp(
           operation,
@@ -392,8 +394,11 @@ export class Core implements LinkOwner {
     this.#closeIfDone();
     await this.until('closed');
     clearTimeout(timer);
+    if (Date.now() - since >= timeout) {
+      throw BusError.timedOut(timeout, 'unknown');
+    }
     if (!this.#saidGoodbye) {
-      throw Date.now() - since >= timeout ? BusError.timedOut(timeout, 'unknown') : BusError.connectionLost();
+      throw BusError.connectionLost();
     }
   }
 }

@@ -107,7 +107,7 @@ export class Intake {
     if (pending.waiting > 0 && inbox.bytes < limit) {
       return;
     }
-    pending.endUntil(Infinity, () => {
+    pending.giveUpAll(() => {
       return new BusError(
         'inboxFull',
         `the answer was not read: unread frames take more than ${limit} bytes`,

@@ -29,6 +29,8 @@ export class Operation {
   cleanUp: (() => void) | undefined;
   /** Called when it waits no more: it was handed over, or will not be. */
   left: (() => void) | undefined;
+  /** Ends it if there is no connection for too long. */
+  patience: NodeJS.Timeout | undefined;
   #done: ((error: BusError | undefined) => void) | undefined;
 
   constructor(
@@ -55,11 +57,17 @@ export class Operation {
     return (this.opAndQos & 0x80) !== 0;
   }
 
+  /** It waits no more. */
+  leave(): void {
+    clearTimeout(this.patience);
+    this.left?.();
+    this.left = undefined;
+  }
+
   /** Tells whoever waits, once. */
   finish(error: BusError | undefined): void {
     this.stage = 'over';
-    this.left?.();
-    this.left = undefined;
+    this.leave();
     this.cleanUp?.();
     const done = this.#done;
     this.#done = undefined;

@@ -49,6 +49,13 @@ export class Pending {
     }
   }
 
+  /** Ends what somebody waits for, though its answer may still come. */
+  giveUpAll(error: () => BusError): void {
+    for (const operation of this.#operations.values()) {
+      this.giveUp(operation, error());
+    }
+  }
+
   /** Ends what was sent up to a tick and has no deadline of its own; answers how many. */
   endUntil(tick: number, error: () => BusError): number {
     let ended = 0;

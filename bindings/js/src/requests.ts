@@ -104,7 +104,7 @@ export class Request implements Waiter {
       return undefined;
     }
     const { client } = this.rpc;
-    const address = client.sender.addresses.target(this.sender);
+    const address = client.sender.addresses.sender(this.sender);
     const length = address.length + front.length + Buffer.byteLength(payload);
     const { frameLimit } = client.core.settings;
     if (length > frameLimit) {
@@ -135,6 +135,7 @@ export class Context {
   readonly #request: Request;
   #calls = 0;
   #aside = false;
+  #ended = false;
 
   /** @internal */
   constructor(request: Request) {
@@ -183,7 +184,7 @@ export class Context {
   async call(target: string, method: string, params?: unknown, options?: CallOptions): Promise<unknown> {
     const { lane } = this.#request.route!;
     this.#calls += 1;
-    if (this.#calls === 1) {
+    if (this.#calls === 1 && !this.#ended) {
       this.#aside = lane.stepAside();
     }
     try {
@@ -199,6 +200,7 @@ export class Context {
 
   /** The handler has ended, whatever calls of its own go on. @internal */
   end(): void {
+    this.#ended = true;
     if (this.#aside) {
       this.#aside = false;
       this.#request.route!.lane.stepBack();

@@ -115,13 +115,19 @@ export class Service extends Rpc {
     const lane: Lane = concurrent === undefined ? this.sharedLane : this.lane(concurrent);
     const run = (request: Request): Payload | Promise<Payload> => {
       const context = new Context(request);
-      const result = handle(request, context);
-      if (isPromise(result)) {
-        return result.finally(() => {
+      let result: Payload | Promise<Payload> | undefined;
+      try {
+        result = handle(request, context);
+      } finally {
+        if (!isPromise(result)) {
           context.end();
-        });
+        }
       }
-      return result;
+      return isPromise(result)
+        ? result.finally(() => {
+            context.end();
+          })
+        : result;
     };
     this.#routes.set(name, { name, description, lane, handle: run });
   }

@@ -1,7 +1,7 @@
 // Brokers that misbehave, stall, or speak byte by byte.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Client, Qos } from './kit/elbus.mjs';
+import { Client, Qos, Service } from './kit/elbus.mjs';
 import { FakeBroker, delivery } from './kit/fake-broker.mjs';
 import { Server } from './kit/server.mjs';
 import { event, failure, next, until, within } from './kit/wait.mjs';
@@ -187,6 +187,27 @@ test('a broker that takes nothing holds senders back, and is given up after the 
   await heldBack;
   assert.equal((await sent[99]).outcome, 'refused', 'what the system has not taken was not sent');
   assert.equal((await gone)[0].kind, 'silent');
+});
+
+test('a large frame that is not acknowledged can be given up, and counts for nothing afterwards', async (t) => {
+  const { client, peer } = await pair(t, { outboxLimit: 10_000_000 });
+  peer.pause();
+  const options = { qos: Qos.No, timeout: 20 };
+  const send = () => client.send('a.b', Buffer.alloc(100_000), options).catch((error) => error);
+  const sent = Array.from({ length: 20 }, send);
+  const error = await sent.at(-1);
+  assert.deepEqual([error.kind, error.outcome], ['timedOut', 'unknown']);
+  assert.equal(client.core.pending.waiting, 0);
+});
+
+test('a reply goes to whoever the broker names, also by a name that would be refused here', async (t) => {
+  const { client, peer } = await pair(t);
+  new Service(client).method('m', () => 7);
+  const request = Buffer.concat([Buffer.from([1, 9, 0, 0, 0]), Buffer.from('m\0')]);
+  await peer.say(delivery(0x12, 'odd*name', request));
+  const { op, body } = await peer.frame();
+  assert.equal(op, 0x12);
+  assert.deepEqual(body, Buffer.concat([Buffer.from('odd*name\0'), Buffer.from([0x11, 9, 0, 0, 0, 7])]));
 });
 
 test('a server that is frozen for less than the time-out loses nothing', async (t) => {

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clients } from './kit/bus.mjs';
 import { Frame, Qos, part } from './kit/elbus.mjs';
-import { event, failure, frames, next, until, within } from './kit/wait.mjs';
+import { Server } from './kit/server.mjs';
+import { event, failure, frames, next, uncaught, until, within } from './kit/wait.mjs';
 
 const { Inbox } = await part('inbox');
 
@@ -93,17 +94,10 @@ test('what a handler throws is an uncaught exception, and the next frames are ha
     if (frame.text() === 'worse') return Promise.reject(new Error('from the promise'));
     return undefined;
   };
-  const caught = [];
-  const listeners = process.listeners('uncaughtException');
-  process.removeAllListeners('uncaughtException');
-  process.on('uncaughtException', (error) => caught.push(error.message));
-  try {
+  const caught = await uncaught(async (errors) => {
     await Promise.all(['bad', 'worse', 'good'].map((text) => client.send(client.name, text)));
-    await until(() => received.length === 3 && caught.length === 2);
-  } finally {
-    process.removeAllListeners('uncaughtException');
-    for (const listener of listeners) process.on('uncaughtException', listener);
-  }
+    await until(() => received.length === 3 && errors.length === 2);
+  });
   assert.deepEqual(received, ['bad', 'worse', 'good']);
   assert.deepEqual(caught, ['from the handler', 'from the promise']);
 });
@@ -156,7 +150,10 @@ test('a client that does not receive discards what comes', async (t) => {
 });
 
 test('a slow receiver holds its sender back, who waits and loses nothing', async (t) => {
-  const join = clients(t);
+  // However long this process is kept from running, the receiver is not to be taken for dead.
+  const server = await Server.start(['--stall-timeout', '60']);
+  t.after(() => server.kill());
+  const join = clients(t, server.address);
   const receiver = await join('receiver', { inboxLimit: 65_536 });
   const sender = await join('sender', { outboxLimit: 100_000 });
   // More than the broker's mark and all the buffers between.
@@ -169,7 +166,6 @@ test('a slow receiver holds its sender back, who waits and loses nothing', async
   })();
   let received = 0;
   let most = 0;
-  // Slow, but not so slow that the broker takes it for dead.
   for await (const frame of receiver) {
     assert.ok(frame.payload.length === size && frame.payload[0] === (received & 255));
     received += 1;

@@ -16,6 +16,15 @@ async function pair(t, rpcOptions = {}, serviceOptions = {}) {
   return { join, client, server, rpc, service, target: server.name };
 }
 
+/** Waits until a client has subscribed to the announcements of who leaves; a witness asks the broker. */
+async function watching(client, witness) {
+  const rpc = new Rpc(witness);
+  await until(async () => {
+    const { subscriptions } = await rpc.call('.broker', 'subscription.list', { client: client.name });
+    return subscriptions.includes('.broker/+');
+  });
+}
+
 test('a call yields the result of the method, whatever its shape', async (t) => {
   const { rpc, target } = await pair(t);
   for (const value of [
@@ -95,17 +104,21 @@ test('a signal ends a call', async (t) => {
 });
 
 test('a call ends when its target leaves, also if that was before it could be watched', async (t) => {
-  const { join, rpc, server, target } = await pair(t, { timeout: 3_600_000, watchAfter: 10 });
+  const { join, client, rpc, server, service, target } = await pair(t, {
+    timeout: 3_600_000,
+    watchAfter: 10,
+  });
   const calling = failure(rpc.call(target, 'never'));
-  await until(() => rpc.stats().callsPending > 0);
+  await until(() => service.stats().requestsRunning === 1);
   await server.close();
   const error = await calling;
   assert.deepEqual([error.kind, error.outcome, error.code], ['targetLeft', 'unknown', 0x71]);
 
   const other = await join('other');
-  new Service(other).method('never', () => new Promise(() => undefined));
+  const another = new Service(other).method('never', () => new Promise(() => undefined));
   const watched = failure(rpc.call(other.name, 'never'));
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(() => another.stats().requestsRunning === 1);
+  await watching(client, await join('witness'));
   await other.close();
   assert.equal((await watched).kind, 'targetLeft');
 });
@@ -117,7 +130,7 @@ test('who is only watched is not heard of by the program', async (t) => {
   const heard = [];
   client.on('frame', (frame) => heard.push(frame.topic));
   const call = rpc.call(target, 'slow');
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await watching(client, await join('witness'));
   await (await join('comes.and.goes')).close();
   await client.send(client.name, 'end');
   await until(() => heard.includes(undefined));

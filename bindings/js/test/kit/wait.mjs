@@ -60,3 +60,18 @@ export async function failure(promise, what = 'a failure') {
   }
   throw new Error(`${what} was expected, but it went well`);
 }
+
+/** The messages of what surfaces as uncaught exceptions while something runs. */
+export async function uncaught(run) {
+  const listeners = process.listeners('uncaughtException');
+  const caught = [];
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => caught.push(error.message));
+  try {
+    await run(caught);
+  } finally {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of listeners) process.on('uncaughtException', listener);
+  }
+  return caught;
+}
