@@ -2,8 +2,9 @@
 use std::{
     fs::{self, DirBuilder, File},
     io,
+    net::{Ipv4Addr, TcpListener},
     os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
@@ -12,7 +13,12 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{cli::BrokerSpec, failure::Failure, wire::Connection};
+use crate::{
+    cli::BrokerSpec,
+    failure::Failure,
+    stream::Endpoint,
+    wire::{Connection, Target},
+};
 
 /// How long a broker may take until it greets a client.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -25,7 +31,7 @@ const POLL: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(crate) struct Broker {
     child: Child,
-    socket: PathBuf,
+    target: Target,
     directory: PrivateDirectory,
 }
 
@@ -33,10 +39,13 @@ impl Broker {
     /// Starts a broker and waits until it greets a client.
     pub(crate) fn start(spec: &BrokerSpec) -> Result<Self, Failure> {
         let directory = PrivateDirectory::create().map_err(Failure::Start)?;
-        let socket = directory.0.join("bus.sock");
+        let endpoint = match spec.is_tcp() {
+            true => Endpoint::Tcp(free_port().map_err(Failure::Start)?),
+            false => Endpoint::Unix(directory.0.join("bus.sock")),
+        };
         let errors = File::create(directory.errors()).map_err(Failure::Start)?;
         let child = spec
-            .command(&socket)
+            .command(&endpoint)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(errors)
@@ -44,16 +53,19 @@ impl Broker {
             .map_err(Failure::Start)?;
         let mut broker = Self {
             child,
-            socket,
+            target: Target {
+                endpoint,
+                dialect: spec.dialect,
+            },
             directory,
         };
         broker.wait_until_ready()?;
         Ok(broker)
     }
 
-    /// The path of its socket.
-    pub(crate) fn socket(&self) -> &Path {
-        &self.socket
+    /// Where it listens, and what it speaks.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
     }
 
     /// Its process id.
@@ -78,10 +90,10 @@ impl Broker {
     fn wait_until_ready(&mut self) -> Result<(), Failure> {
         let deadline = Instant::now() + START_LIMIT;
         loop {
-            let last = match Connection::open(&self.socket, "load.probe") {
+            let last = match Connection::open(&self.target, "load.probe") {
                 Ok(_) => return Ok(()),
                 // The socket is not there yet.
-                Err(Failure::Io(..)) if !self.socket.exists() => None,
+                Err(Failure::Io(..)) if self.target.endpoint.is_missing() => None,
                 Err(failure) => Some(Box::new(failure)),
             };
             if let Some(exited) = self.exited() {
@@ -115,6 +127,12 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// A port that nobody listens on. Somebody else may take it before the broker does; then that fails.
+fn free_port() -> io::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(listener.local_addr()?.port())
 }
 
 /// A directory that only this user can enter, removed when dropped.

@@ -35,6 +35,10 @@ pub(crate) enum Failure {
     TimedOut(&'static str),
     /// The system does not grant what the case needs.
     Resources(String),
+    /// The broker has nothing of the kind: no failure of its own.
+    NotOffered(&'static str),
+    /// What the broker said when it refused.
+    Said(String),
     /// Another thread of the run failed and said why.
     Aborted,
 }
@@ -67,6 +71,8 @@ impl fmt::Display for Failure {
             }
             Self::TimedOut(what) => write!(f, "timed out waiting for {what}"),
             Self::Resources(what) => f.write_str(what),
+            Self::NotOffered(why) => f.write_str(why),
+            Self::Said(line) => write!(f, "the broker said {line}"),
             Self::Aborted => f.write_str("aborted"),
         }
     }

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use crate::{
     cases::{Case, Sample},
-    cli::Args,
+    cli::{Args, BrokerSpec},
     failure::Failure,
     figures::{Summary, short},
+    machine,
 };
 
 /// Titles of the table's columns.
@@ -28,6 +29,7 @@ const COLUMNS: [&str; 11] = [
 /// Everything that was measured.
 #[derive(Debug)]
 pub(crate) struct Report {
+    machine: Value,
     brokers: Vec<(String, String)>,
     rounds: u32,
     seconds: f64,
@@ -39,41 +41,45 @@ pub(crate) struct Report {
 struct Row {
     case: Case,
     broker: usize,
-    samples: Vec<Sample>,
+    /// With the number of their round.
+    samples: Vec<(u32, Sample)>,
     failures: Vec<String>,
+    /// Why the broker has nothing of the kind.
+    not_offered: Option<String>,
 }
 
 impl Report {
     /// An empty report on what the arguments ask for.
-    pub(crate) fn new(args: &Args) -> Self {
-        let brokers = args.brokers.iter();
+    pub(crate) fn new(args: &Args, brokers: &[BrokerSpec]) -> Self {
+        let named = |spec: &BrokerSpec| (spec.name.clone(), spec.command_line());
         Self {
-            brokers: brokers
-                .map(|spec| (spec.name.clone(), spec.command_line()))
-                .collect(),
+            machine: machine::describe(),
+            brokers: brokers.iter().map(named).collect(),
             rounds: args.rounds,
             seconds: args.time().as_secs_f64(),
             rows: Vec::new(),
         }
     }
 
-    /// Takes the result of one run of `case` against the broker number `broker` of the arguments.
-    pub(crate) fn add(&mut self, case: Case, broker: usize, result: Result<Sample, Failure>) {
+    /// Takes the result of one run of `case` against the broker number `broker`.
+    pub(crate) fn add(&mut self, case: &Case, broker: usize, round: u32, result: Result<Sample, Failure>) {
         let found = self
             .rows
             .iter()
-            .position(|row| row.case == case && row.broker == broker);
+            .position(|row| row.case == *case && row.broker == broker);
         let index = found.unwrap_or_else(|| {
             self.rows.push(Row {
-                case,
+                case: case.clone(),
                 broker,
                 samples: Vec::new(),
                 failures: Vec::new(),
+                not_offered: None,
             });
             self.rows.len() - 1
         });
         match result {
-            Ok(sample) => self.rows[index].samples.push(sample),
+            Ok(sample) => self.rows[index].samples.push((round, sample)),
+            Err(Failure::NotOffered(why)) => self.rows[index].not_offered = Some(why.to_owned()),
             Err(failure) => self.rows[index].failures.push(failure.to_string()),
         }
     }
@@ -114,6 +120,7 @@ impl Report {
         let own = row.summary(|sample| sample.own_cpu_ns);
         let figure = match headline {
             Some(summary) => format!("{} {}", short(summary.median), row.case.unit().label()),
+            None if row.not_offered.is_some() => "–".into(),
             None => "failed".into(),
         };
         [
@@ -142,33 +149,37 @@ impl Report {
 
     fn failures(&self, row: &Row) -> String {
         let Some(reason) = row.failures.first() else {
-            return String::new();
+            return row.not_offered.clone().unwrap_or_default();
         };
         format!("{} of {} failed: {reason}", row.failures.len(), self.rounds)
     }
 
     /// Every figure of every round, with the medians.
-    pub(crate) fn json(&self) -> String {
+    pub(crate) fn json(&self) -> Value {
         let brokers: Vec<Value> = self
             .brokers
             .iter()
             .map(|(name, command)| json!({ "name": name, "command": command }))
             .collect();
         let results: Vec<Value> = self.rows.iter().map(|row| self.row_json(row)).collect();
-        let report = json!({
+        json!({
+            "machine": self.machine,
             "brokers": brokers,
             "rounds": self.rounds,
             "seconds": self.seconds,
             "cpus": std::thread::available_parallelism().map_or(0, usize::from),
             "results": results,
-        });
-        format!("{report:#}\n")
+        })
     }
 
     fn row_json(&self, row: &Row) -> Value {
         let median = |figure: fn(&Sample) -> Option<f64>| row.summary(figure).map(|summary| summary.median);
         let headline = row.summary(|sample| Some(sample.headline));
-        let samples: Vec<Value> = row.samples.iter().map(sample_json).collect();
+        let samples: Vec<Value> = row
+            .samples
+            .iter()
+            .map(|(round, sample)| sample_json(*round, sample))
+            .collect();
         json!({
             "case": row.case.to_string(),
             "broker": self.brokers[row.broker].0,
@@ -182,19 +193,21 @@ impl Report {
             "p99_us": median(|sample| sample.p99_us),
             "samples": samples,
             "failures": row.failures,
+            "not_offered": row.not_offered,
         })
     }
 }
 
 impl Row {
     fn summary(&self, figure: impl Fn(&Sample) -> Option<f64>) -> Option<Summary> {
-        Summary::of(self.samples.iter().filter_map(figure))
+        Summary::of(self.samples.iter().filter_map(|(_, sample)| figure(sample)))
     }
 }
 
 /// One run in a few words, for the progress on stderr.
-pub(crate) fn brief(case: Case, result: &Result<Sample, Failure>) -> String {
+pub(crate) fn brief(case: &Case, result: &Result<Sample, Failure>) -> String {
     match result {
+        Err(Failure::NotOffered(why)) => format!("– ({why})"),
         Err(failure) => format!("failed: {failure}"),
         Ok(sample) => {
             let cpu = sample.cpu_ns.map(|ns| format!(", CPU {}", duration(ns)));
@@ -204,13 +217,16 @@ pub(crate) fn brief(case: Case, result: &Result<Sample, Failure>) -> String {
     }
 }
 
-fn sample_json(sample: &Sample) -> Value {
+fn sample_json(round: u32, sample: &Sample) -> Value {
     json!({
+        "round": round,
         "headline": sample.headline,
         "cpu_ns": sample.cpu_ns,
         "load_cpu_ns": sample.own_cpu_ns,
         "p50_us": sample.p50_us,
         "p99_us": sample.p99_us,
+        "p999_us": sample.p999_us,
+        "max_us": sample.max_us,
         "peak_rss_kib": sample.peak_rss_kib,
     })
 }
@@ -228,7 +244,8 @@ fn times((p50, p99): (Summary, Summary)) -> String {
     format!("{:.0} / {:.0} µs", p50.median, p99.median)
 }
 
-fn duration(ns: f64) -> String {
+/// A time in ns, with its unit.
+pub(crate) fn duration(ns: f64) -> String {
     match ns {
         ns if ns >= 99_500.0 => format!("{:.0} µs", ns / 1e3),
         ns if ns >= 9_995.0 => format!("{:.1} µs", ns / 1e3),
@@ -245,21 +262,21 @@ mod tests {
         Sample {
             headline,
             cpu_ns: Some(headline / 2.0),
-            own_cpu_ns: None,
-            p50_us: None,
-            p99_us: None,
             peak_rss_kib: Some(2048),
+            ..Sample::default()
         }
     }
 
     fn report() -> Report {
         let line = "elbus-load --rounds 2 --broker a={socket} --broker b={socket}";
-        let mut report = Report::new(&Args::try_parse_from(line.split(' ')).unwrap());
-        for headline in [100.0, 300.0] {
-            report.add(Case::Flood100, 0, Ok(sample(headline)));
+        let args = Args::try_parse_from(line.split(' ')).unwrap();
+        let mut report = Report::new(&args, &args.brokers().unwrap());
+        let case = Case::named("flood-100").unwrap();
+        for (round, headline) in [(1, 100.0), (2, 300.0)] {
+            report.add(case, 0, round, Ok(sample(headline)));
         }
-        report.add(Case::Flood100, 1, Ok(sample(100.0)));
-        report.add(Case::Flood100, 1, Err(Failure::Closed("receiver", 7)));
+        report.add(case, 1, 1, Ok(sample(100.0)));
+        report.add(case, 1, 2, Err(Failure::Closed("receiver", 7)));
         report
     }
 
@@ -297,7 +314,7 @@ mod tests {
 
     #[test]
     fn the_json_file_holds_every_round() {
-        let json: Value = serde_json::from_str(&report().json()).unwrap();
+        let json = report().json();
         assert_eq!(json["results"][0]["median"], 200.0);
         assert_eq!(json["results"][0]["samples"][1]["headline"], 300.0);
         assert_eq!(

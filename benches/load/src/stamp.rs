@@ -6,12 +6,12 @@
 //! | sender (u32) | "load" | number (u64)| zeros …
 //! +--------------+--------+-------------+--------
 //! ```
-use elbus_proto::{
-    Op, Qos,
-    delivery::{self, Delivery, Kind},
-};
+use elbus_proto::{Qos, delivery::Kind};
 
-use crate::{failure::Failure, wire::request};
+use crate::{
+    dialect::{Dialect, Framed},
+    failure::Failure,
+};
 
 /// The shortest payload that holds a stamp.
 pub(crate) const STAMP_LEN: usize = 16;
@@ -27,14 +27,16 @@ pub(crate) struct Flow {
     pub(crate) number: u32,
     /// The sender's name on the bus.
     pub(crate) sender: String,
-    /// The target or the topic.
-    pub(crate) address: String,
+    /// The targets or topics, equally long: its messages go to one after the other.
+    pub(crate) addresses: Vec<String>,
     /// One-to-one or published.
     pub(crate) kind: Kind,
     /// Quality of service.
     pub(crate) qos: Qos,
     /// Payload length in bytes, at least [`STAMP_LEN`].
     pub(crate) payload: usize,
+    /// What the broker speaks.
+    pub(crate) dialect: Dialect,
 }
 
 impl Flow {
@@ -47,11 +49,8 @@ impl Flow {
 
     /// Bytes of one frame as it reaches a receiver.
     pub(crate) fn delivered_len(&self) -> usize {
-        let topic = match self.kind {
-            Kind::Publication => self.address.len() + 1,
-            Kind::Message | Kind::Broadcast => 0,
-        };
-        delivery::HEADER_LEN + self.sender.len() + 1 + topic + self.payload
+        let Framed { bytes, .. } = self.dialect.delivered(self, 0, &self.payload_bytes());
+        bytes.len()
     }
 }
 
@@ -60,22 +59,30 @@ impl Flow {
 pub(crate) struct Batch {
     bytes: Vec<u8>,
     frame_len: usize,
+    /// Where in a frame its number stands.
+    number_at: usize,
+    /// Whether a frame begins with its operation id.
+    has_id: bool,
 }
 
 impl Batch {
-    /// Up to `most` frames of `flow` a write, within 64 KiB.
+    /// Up to `most` frames of `flow` a write, within 64 KiB. With several addresses, a multiple of them.
     pub(crate) fn new(flow: &Flow, most: u64) -> Self {
-        let op = match flow.kind {
-            Kind::Publication => Op::Publish,
-            Kind::Broadcast => Op::Broadcast,
-            Kind::Message => Op::Message,
-        };
-        let frame = request(0, op, flow.qos, &flow.address, Some(&flow.payload_bytes()));
+        let payload = flow.payload_bytes();
+        let sent = |index| flow.dialect.sent(flow, index, &payload);
+        let Framed { bytes, payload_at } = sent(0);
+        let frame_len = bytes.len();
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let frames = (BATCH_BYTES / frame.len()).clamp(1, most.max(1));
+        let addresses = flow.addresses.len();
+        let frames = (BATCH_BYTES / frame_len).clamp(1, most.max(1));
+        let frames = (frames - frames % addresses).max(addresses);
         Self {
-            bytes: frame.repeat(frames),
-            frame_len: frame.len(),
+            bytes: (0..frames)
+                .flat_map(|frame| sent(frame % addresses).bytes)
+                .collect(),
+            frame_len,
+            number_at: payload_at + NUMBER_AT,
+            has_id: flow.dialect == Dialect::Elbus,
         }
     }
 
@@ -87,21 +94,16 @@ impl Batch {
     /// The frames `first` to `first + count - 1`, at most [`Batch::capacity`]; their operation ids are the lower
     /// halves of their numbers.
     pub(crate) fn numbered(&mut self, first: u64, count: u64) -> &[u8] {
-        // The payload stands at the end, behind an address of any length.
-        let number_at = self.number_at();
+        let number_at = self.number_at;
         let len = self.frame_len * usize::try_from(count).unwrap_or(usize::MAX);
         let bytes = &mut self.bytes[..len];
         for (number, frame) in (first..).zip(bytes.chunks_exact_mut(self.frame_len)) {
-            frame[..4].copy_from_slice(&operation_id(number).to_le_bytes());
+            if self.has_id {
+                frame[..4].copy_from_slice(&operation_id(number).to_le_bytes());
+            }
             frame[number_at..number_at + 8].copy_from_slice(&number.to_le_bytes());
         }
         bytes
-    }
-
-    fn number_at(&self) -> usize {
-        let header = elbus_proto::request::HEADER_LEN;
-        let separator = self.bytes[header..].iter().position(|&byte| byte == 0);
-        header + separator.unwrap_or(0) + 1 + NUMBER_AT
     }
 }
 
@@ -113,8 +115,9 @@ pub(crate) fn operation_id(number: u64) -> u32 {
 /// Checks that every frame of a flow arrives once, whole and in order.
 #[derive(Debug)]
 pub(crate) struct Checker {
-    /// Everything in front of the number, header included.
-    prefix: Vec<u8>,
+    /// Everything in front of the number, header included, for each address.
+    prefixes: Vec<Vec<u8>>,
+    dialect: Dialect,
     frame_len: usize,
     next: u64,
 }
@@ -122,19 +125,16 @@ pub(crate) struct Checker {
 impl Checker {
     /// Expects `flow` from its number 0 on.
     pub(crate) fn new(flow: &Flow) -> Self {
-        let frame_len = flow.delivered_len();
-        let body_len = u32::try_from(frame_len - delivery::HEADER_LEN).unwrap_or(u32::MAX);
-        let mut prefix = Vec::from(delivery::header(flow.kind, body_len, flow.qos.is_realtime()));
-        prefix.extend_from_slice(flow.sender.as_bytes());
-        prefix.push(0);
-        if flow.kind == Kind::Publication {
-            prefix.extend_from_slice(flow.address.as_bytes());
-            prefix.push(0);
-        }
-        prefix.extend_from_slice(&flow.payload_bytes()[..NUMBER_AT]);
+        let prefixes = (0..flow.addresses.len()).map(|index| {
+            let framed = flow.dialect.delivered(flow, index, &flow.payload_bytes());
+            let mut bytes = framed.bytes;
+            bytes.truncate(framed.payload_at + NUMBER_AT);
+            bytes
+        });
         Self {
-            prefix,
-            frame_len,
+            prefixes: prefixes.collect(),
+            dialect: flow.dialect,
+            frame_len: flow.delivered_len(),
             next: 0,
         }
     }
@@ -158,7 +158,7 @@ impl Checker {
                 self.next += 1;
                 rest = &rest[self.frame_len..];
             }
-            match other_frame(rest)? {
+            match self.dialect.other_frame(rest)? {
                 0 => return Ok(bytes.len() - rest.len()),
                 len => rest = &rest[len..],
             }
@@ -167,27 +167,12 @@ impl Checker {
 
     /// The number of the flow's frame at the front of `bytes`; `None` for any other, and for a part of one.
     fn number_of(&self, bytes: &[u8]) -> Option<u64> {
-        let behind = bytes.get(..self.frame_len)?.strip_prefix(&self.prefix[..])?;
+        let due = match &self.prefixes[..] {
+            [only] => only,
+            several => &several[usize::try_from(self.next).ok()? % several.len()],
+        };
+        let behind = bytes.get(..self.frame_len)?.strip_prefix(&due[..])?;
         behind.first_chunk().map(|number| u64::from_le_bytes(*number))
-    }
-}
-
-/// The length of a frame that belongs to no flow: a ping or an announcement of the broker; 0 when the frame is not
-/// all there. Others are a failure.
-pub(crate) fn other_frame(bytes: &[u8]) -> Result<usize, Failure> {
-    match delivery::decode(bytes) {
-        None => Ok(0),
-        Some(Err(error)) => Err(Failure::Unreadable(error)),
-        Some(Ok((Delivery::Ping, len))) => Ok(len),
-        Some(Ok((Delivery::Frame { topic, .. }, len))) if topic.starts_with(b".broker/") => Ok(len),
-        Some(Ok((Delivery::Acknowledgement { id, .. }, _))) => {
-            Err(Failure::Unexpected(format!("acknowledgement of operation {id}")))
-        }
-        Some(Ok((Delivery::Frame { sender, payload, .. }, _))) => Err(Failure::Unexpected(format!(
-            "frame of {} payload bytes from {:?}",
-            payload.len(),
-            String::from_utf8_lossy(sender)
-        ))),
     }
 }
 
@@ -195,71 +180,93 @@ pub(crate) fn other_frame(bytes: &[u8]) -> Result<usize, Failure> {
 mod tests {
     use super::*;
 
-    fn flow(kind: Kind) -> Flow {
+    const DIALECTS: [Dialect; 3] = [Dialect::Elbus, Dialect::Nats, Dialect::Relay];
+
+    fn flow(dialect: Dialect, kind: Kind) -> Flow {
         Flow {
             number: 3,
             sender: "load.s3".into(),
-            address: "load/t".into(),
+            addresses: vec!["load/t".into(), "load/u".into()],
             kind,
             qos: Qos::No,
             payload: 20,
+            dialect,
         }
     }
 
-    /// What the broker makes of the frames that a batch writes.
-    fn delivered(flow: &Flow, requests: &[u8], frames: usize) -> Vec<u8> {
+    /// What the broker makes of frames that a batch writes.
+    fn delivered(flow: &Flow, first: u64, sent: &[u8], frames: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
-        for frame in requests.chunks_exact(requests.len() / frames) {
-            let address_and_payload = &frame[elbus_proto::request::HEADER_LEN..];
-            let body = match flow.kind {
-                Kind::Publication => address_and_payload,
-                _ => &address_and_payload[flow.address.len() + 1..],
-            };
-            let len = u32::try_from(flow.sender.len() + 1 + body.len()).unwrap();
-            bytes.extend_from_slice(&delivery::header(flow.kind, len, false));
-            bytes.extend_from_slice(flow.sender.as_bytes());
-            bytes.push(0);
-            bytes.extend_from_slice(body);
+        for (number, frame) in (first as usize..).zip(sent.chunks_exact(sent.len() / frames)) {
+            let end = frame.len() - if flow.dialect == Dialect::Nats { 2 } else { 0 };
+            let payload = &frame[end - flow.payload..end];
+            let index = number % flow.addresses.len();
+            bytes.extend_from_slice(&flow.dialect.delivered(flow, index, payload).bytes);
         }
         bytes
     }
 
     #[test]
     fn what_a_batch_sends_is_what_a_checker_expects() {
-        for kind in [Kind::Message, Kind::Publication] {
-            let flow = flow(kind);
-            let mut batch = Batch::new(&flow, 3);
-            assert_eq!(batch.capacity(), 3);
-            let mut bytes = delivered(&flow, batch.numbered(0, 3), 3);
-            assert_eq!(bytes.len(), 3 * flow.delivered_len());
-            bytes.extend_from_slice(&[0; delivery::HEADER_LEN]); // a ping
-            bytes.extend_from_slice(&delivered(&flow, batch.numbered(3, 2), 2));
-            let cut = bytes.len() - 1;
-            let mut checker = Checker::new(&flow);
-            let used = checker.check(&bytes[..cut]).unwrap();
-            assert_eq!(checker.count(), 4);
-            assert_eq!(checker.check(&bytes[used..]).unwrap(), flow.delivered_len());
-            assert_eq!(checker.count(), 5);
+        for dialect in DIALECTS {
+            for kind in [Kind::Message, Kind::Publication] {
+                let flow = flow(dialect, kind);
+                let mut batch = Batch::new(&flow, 4);
+                assert_eq!(batch.capacity(), 4);
+                let mut bytes = delivered(&flow, 0, batch.numbered(0, 4), 4);
+                assert_eq!(bytes.len(), 4 * flow.delivered_len());
+                bytes.extend_from_slice(match dialect {
+                    Dialect::Nats => b"PING\r\n",
+                    _ => &[0; elbus_proto::delivery::HEADER_LEN],
+                });
+                bytes.extend_from_slice(&delivered(&flow, 4, batch.numbered(4, 2), 2));
+                let cut = bytes.len() - 1;
+                let mut checker = Checker::new(&flow);
+                let used = checker.check(&bytes[..cut]).unwrap();
+                assert_eq!(checker.count(), 5);
+                assert_eq!(checker.check(&bytes[used..]).unwrap(), flow.delivered_len());
+                assert_eq!(checker.count(), 6);
+            }
         }
     }
 
     #[test]
-    fn a_gap_a_foreign_frame_and_an_acknowledgement_are_failures() {
-        let flow = flow(Kind::Message);
-        let mut batch = Batch::new(&flow, 1);
-        let mut checker = Checker::new(&flow);
-        let late = delivered(&flow, batch.numbered(1, 1), 1);
-        assert!(matches!(
-            checker.check(&late),
-            Err(Failure::Sequence {
-                expected: 0,
-                found: 1
-            })
-        ));
-        let mut foreign = delivered(&flow, batch.numbered(0, 1), 1);
-        foreign[delivery::HEADER_LEN] ^= 1;
-        assert!(matches!(checker.check(&foreign), Err(Failure::Unexpected(_))));
-        let ack = delivery::acknowledgement(0, Ok(()));
+    fn a_batch_for_several_addresses_holds_a_multiple_of_them() {
+        let flow = flow(Dialect::Elbus, Kind::Publication);
+        assert_eq!(Batch::new(&flow, 5).capacity(), 4);
+        assert_eq!(Batch::new(&flow, 1).capacity(), 2);
+    }
+
+    #[test]
+    fn a_gap_and_a_foreign_frame_are_failures() {
+        for dialect in DIALECTS {
+            let mut flow = flow(dialect, Kind::Message);
+            flow.addresses.truncate(1);
+            let mut batch = Batch::new(&flow, 1);
+            let mut checker = Checker::new(&flow);
+            let late = delivered(&flow, 1, batch.numbered(1, 1), 1);
+            assert!(matches!(
+                checker.check(&late),
+                Err(Failure::Sequence {
+                    expected: 0,
+                    found: 1
+                })
+            ));
+            let mut foreign = delivered(&flow, 0, batch.numbered(0, 1), 1);
+            let number = flow.number.to_le_bytes();
+            let at = foreign.windows(4).position(|bytes| bytes == number).unwrap();
+            foreign[at] ^= 1;
+            assert!(matches!(checker.check(&foreign), Err(Failure::Unexpected(_))));
+        }
+    }
+
+    #[test]
+    fn an_acknowledgement_and_a_complaint_are_failures() {
+        let ack = elbus_proto::delivery::acknowledgement(0, Ok(()));
+        let mut checker = Checker::new(&flow(Dialect::Elbus, Kind::Message));
         assert!(matches!(checker.check(&ack), Err(Failure::Unexpected(_))));
+        let mut checker = Checker::new(&flow(Dialect::Nats, Kind::Message));
+        let complaint = b"-ERR 'Slow Consumer'\r\n";
+        assert!(matches!(checker.check(complaint), Err(Failure::Said(_))));
     }
 }

@@ -1,11 +1,7 @@
 //! One connection to a broker: greeting, sends, and reads that are parsed in place.
 use std::{
     io::{self, ErrorKind, Read, Write},
-    os::{
-        fd::{AsFd, BorrowedFd},
-        unix::net::UnixStream,
-    },
-    path::Path,
+    os::fd::{AsFd, BorrowedFd},
     time::Duration,
 };
 
@@ -15,7 +11,20 @@ use elbus_proto::{
     request::RequestHeader,
 };
 
-use crate::{control::Control, failure::Failure};
+use crate::{
+    cases::Acknowledgements,
+    control::Control,
+    dialect::{Dialect, nats_introduction},
+    failure::Failure,
+    stream::{Endpoint, Stream},
+};
+
+/// A broker that listens.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) dialect: Dialect,
+}
 
 /// How long the broker may take for one step of the greeting.
 const GREETING_LIMIT: Duration = Duration::from_secs(5);
@@ -29,7 +38,8 @@ const ROOM: usize = 64 << 10;
 /// A registered client.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: UnixStream,
+    stream: Stream,
+    dialect: Dialect,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -41,18 +51,30 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Connects and greets, without a buffer to read frames.
-    pub(crate) fn open(socket: &Path, name: &str) -> Result<Self, Failure> {
-        let mut stream = UnixStream::connect(socket).map_err(|error| Failure::Io("connecting", error))?;
-        let limit = |stream: &UnixStream, time| {
-            stream
-                .set_read_timeout(Some(time))
-                .and_then(|()| stream.set_write_timeout(Some(time)))
+    pub(crate) fn open(target: &Target, name: &str) -> Result<Self, Failure> {
+        Self::introduce(target, |stream| match target.dialect {
+            Dialect::Elbus => greet(stream, name),
+            Dialect::Nats => greet_nats(stream, name, false),
+            Dialect::Relay => Ok(()),
+        })
+    }
+
+    fn introduce(
+        target: &Target,
+        greet: impl FnOnce(&mut Stream) -> Result<(), Failure>,
+    ) -> Result<Self, Failure> {
+        let connected = target.endpoint.connect();
+        let mut stream = connected.map_err(|error| Failure::Io("connecting", error))?;
+        let limit = |stream: &Stream, time| {
+            let set = stream.set_limit(time);
+            set.map_err(|error| Failure::Io("setting a time limit", error))
         };
-        limit(&stream, GREETING_LIMIT).map_err(|error| Failure::Io("setting a time limit", error))?;
-        greet(&mut stream, name)?;
-        limit(&stream, SLICE).map_err(|error| Failure::Io("setting a time limit", error))?;
+        limit(&stream, GREETING_LIMIT)?;
+        greet(&mut stream)?;
+        limit(&stream, SLICE)?;
         Ok(Self {
             stream,
+            dialect: target.dialect,
             buffer: Vec::new(),
             start: 0,
             end: 0,
@@ -63,21 +85,94 @@ impl Connection {
 
     /// Connects and greets; a buffer of `buffer` bytes must hold the longest frame.
     pub(crate) fn client(
-        socket: &Path,
+        target: &Target,
         name: &str,
         role: &'static str,
         buffer: usize,
     ) -> Result<Self, Failure> {
-        let mut connection = Self::open(socket, name)?;
+        if target.dialect == Dialect::Relay {
+            return Err(Failure::NotOffered("a relay knows nobody"));
+        }
+        let connection = Self::open(target, name)?;
+        Ok(connection.with_buffer(role, buffer))
+    }
+
+    /// The same for one that sends to `peer` alone and hears from it alone.
+    pub(crate) fn linked(
+        target: &Target,
+        [name, peer]: [&str; 2],
+        role: &'static str,
+        buffer: usize,
+    ) -> Result<Self, Failure> {
+        if target.dialect != Dialect::Relay {
+            return Self::client(target, name, role, buffer);
+        }
+        let connection = Self::introduce(target, |stream| {
+            transmit(stream, format!("{name}>{peer}\n").as_bytes())
+        })?;
+        Ok(connection.with_buffer(role, buffer))
+    }
+
+    /// The same for one whose messages are acknowledged, if they ask for it.
+    pub(crate) fn acknowledged(
+        target: &Target,
+        name: &str,
+        role: &'static str,
+        buffer: usize,
+    ) -> Result<Self, Failure> {
+        match target.dialect {
+            Dialect::Elbus => Self::client(target, name, role, buffer),
+            Dialect::Nats => {
+                let connection = Self::introduce(target, |stream| greet_nats(stream, name, true))?;
+                Ok(connection.with_buffer(role, buffer))
+            }
+            Dialect::Relay => Err(Failure::NotOffered("a relay acknowledges nothing")),
+        }
+    }
+
+    fn with_buffer(self, role: &'static str, buffer: usize) -> Self {
+        let mut connection = self;
         connection.buffer = vec![0; buffer];
         connection.role = role;
-        Ok(connection)
+        connection
+    }
+
+    /// What the broker speaks.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Subscribes to filters, of which `from` were subscribed before, and waits until they count.
+    pub(crate) fn subscribe(
+        &mut self,
+        filters: &[String],
+        from: usize,
+        control: &Control,
+    ) -> Result<(), Failure> {
+        let frame = self.dialect.subscription(filters, from)?;
+        self.send(&frame, control)?;
+        match self.dialect {
+            Dialect::Nats => self.wait_for_line(b"PONG\r\n", control),
+            Dialect::Elbus | Dialect::Relay => Acknowledgements::default().wait(self, control),
+        }
+    }
+
+    /// Waits for a line, in front of which others may come.
+    fn wait_for_line(&mut self, line: &[u8], control: &Control) -> Result<(), Failure> {
+        while !self.unread().starts_with(line) {
+            match self.dialect.other_frame(self.unread())? {
+                0 => self.fill_or_tick("the broker to answer", control)?,
+                other => self.consume(other),
+            }
+        }
+        self.consume(line.len());
+        Ok(())
     }
 
     /// Makes reads return at once when there is nothing.
     pub(crate) fn set_nonblocking(&self) -> Result<(), Failure> {
         self.stream
-            .set_nonblocking(true)
+            .set_nonblocking()
             .map_err(|error| Failure::Io("setting non-blocking", error))
     }
 
@@ -172,7 +267,33 @@ pub(crate) fn request(id: u32, op: Op, qos: Qos, address: &str, payload: Option<
     frame
 }
 
-fn greet(stream: &mut UnixStream, name: &str) -> Result<(), Failure> {
+/// The introduction to NATS; `verbose`: it acknowledges everything with a line.
+fn greet_nats(stream: &mut Stream, name: &str, verbose: bool) -> Result<(), Failure> {
+    let mut info = Vec::new();
+    read_line(stream, &mut info)?;
+    transmit(stream, nats_introduction(name, verbose).as_bytes())?;
+    loop {
+        let mut line = Vec::new();
+        read_line(stream, &mut line)?;
+        match &line[..] {
+            b"PONG\r\n" => return Ok(()),
+            b"+OK\r\n" | b"PING\r\n" => {}
+            other => return Err(Failure::Said(String::from_utf8_lossy(other).trim().to_owned())),
+        }
+    }
+}
+
+/// Byte by byte, so that nothing behind the line is read.
+fn read_line(stream: &mut Stream, line: &mut Vec<u8>) -> Result<(), Failure> {
+    while !line.ends_with(b"\r\n") {
+        let mut byte = [0];
+        receive(stream, &mut byte)?;
+        line.extend_from_slice(&byte);
+    }
+    Ok(())
+}
+
+fn greet(stream: &mut Stream, name: &str) -> Result<(), Failure> {
     let mut hello = [0; greeting::LEN];
     receive(stream, &mut hello)?;
     greeting::check(hello).map_err(Failure::Greeting)?;
@@ -185,17 +306,17 @@ fn greet(stream: &mut UnixStream, name: &str) -> Result<(), Failure> {
     answer(stream, "a name")
 }
 
-fn answer(stream: &mut UnixStream, what: &'static str) -> Result<(), Failure> {
+fn answer(stream: &mut Stream, what: &'static str) -> Result<(), Failure> {
     let mut result = [0];
     receive(stream, &mut result)?;
     Code::result(result[0]).map_err(|code| Failure::Refused(what, code))
 }
 
-fn receive(stream: &mut UnixStream, bytes: &mut [u8]) -> Result<(), Failure> {
+fn receive(stream: &mut Stream, bytes: &mut [u8]) -> Result<(), Failure> {
     stream.read_exact(bytes).map_err(in_greeting)
 }
 
-fn transmit(stream: &mut UnixStream, bytes: &[u8]) -> Result<(), Failure> {
+fn transmit(stream: &mut Stream, bytes: &[u8]) -> Result<(), Failure> {
     stream.write_all(bytes).map_err(in_greeting)
 }
 

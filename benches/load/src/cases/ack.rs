@@ -17,8 +17,9 @@ use super::{
 };
 use crate::{
     control::Control,
+    dialect::Dialect,
     failure::Failure,
-    stamp::{Batch, operation_id, other_frame},
+    stamp::{Batch, operation_id},
     window::Window,
     wire::Connection,
 };
@@ -110,11 +111,31 @@ impl Acknowledgements {
         let before = self.count;
         while self.count == before {
             sender.fill_or_tick("an acknowledgement", control)?;
-            let used = self.take(sender.unread())?;
+            let used = match sender.dialect() {
+                Dialect::Nats => self.take_lines(sender.unread())?,
+                Dialect::Elbus | Dialect::Relay => self.take(sender.unread())?,
+            };
             sender.consume(used);
             sender.counted(self.count);
         }
         Ok(())
+    }
+
+    fn take_lines(&mut self, bytes: &[u8]) -> Result<usize, Failure> {
+        let mut rest = bytes;
+        loop {
+            if let Some(behind) = rest.strip_prefix(b"+OK\r\n") {
+                self.count += 1;
+                rest = behind;
+                continue;
+            }
+            match Dialect::Nats.other_frame(rest) {
+                Ok(len) if len > 0 => rest = &rest[len..],
+                // A line that is not all there.
+                Ok(_) => return Ok(bytes.len() - rest.len()),
+                Err(failure) => return Err(failure),
+            }
+        }
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<usize, Failure> {
@@ -144,7 +165,7 @@ impl Acknowledgements {
                 }
                 _ => {}
             }
-            match other_frame(rest)? {
+            match Dialect::Elbus.other_frame(rest)? {
                 0 => return Ok(bytes.len() - rest.len()),
                 len => rest = &rest[len..],
             }

@@ -5,12 +5,15 @@ use std::{
 };
 
 use super::{Bench, Sample};
-use crate::{control::Control, failure::Failure, wire::Connection};
+use crate::{control::Control, dialect::Dialect, failure::Failure, wire::Connection};
 
 const THREADS: u32 = 2;
 
 /// Connects, greets and disconnects for the measured time.
 pub(crate) fn run(bench: &Bench) -> Result<Sample, Failure> {
+    if bench.target.dialect == Dialect::Relay {
+        return Err(Failure::NotOffered("a relay greets nobody"));
+    }
     let connections = AtomicU64::new(0);
     let control = bench.control();
     let sample = thread::scope(|scope| {
@@ -34,7 +37,7 @@ fn come_and_go(
     let mut count: u64 = 0;
     while !control.is_stopping() {
         drop(Connection::open(
-            &bench.socket,
+            &bench.target,
             &format!("load.c{thread}.n{count}"),
         )?);
         count += 1;

@@ -4,26 +4,28 @@ use std::{
     thread,
 };
 
-use elbus_proto::{Op, Qos, delivery::Kind};
+use elbus_proto::{Qos, delivery::Kind};
 use rustix::{
     buffer::spare_capacity,
     event::{Timespec, epoll},
     io::Errno,
 };
 
-use super::{Bench, Sample, ack::Acknowledgements, flood::send};
+use super::{Bench, Sample, flood::send};
 use crate::{
     control::Control,
     failure::Failure,
     stamp::{Batch, Checker, Flow},
     window::Window,
-    wire::{Connection, request},
+    wire::Connection,
 };
 
-const SUBSCRIBERS: usize = 50;
 const READERS: usize = 2;
 const PAYLOAD: usize = 100;
+/// Publications ahead of the slowest subscriber at most.
 const WINDOW: u64 = 1024;
+/// And copies of them, so that a thousand subscribers do not have 128 MiB on the way.
+const COPIES: u64 = 64 * 1024;
 const TOPIC: &str = "load/fanout";
 /// Bytes of a subscriber's read buffer.
 const BUFFER: usize = 64 << 10;
@@ -34,28 +36,31 @@ const SLICE: Timespec = Timespec {
 };
 
 /// Runs the publisher for the measured time.
-pub(crate) fn run(bench: &Bench) -> Result<Sample, Failure> {
+pub(crate) fn run(bench: &Bench, count: usize) -> Result<Sample, Failure> {
     let flow = Flow {
         number: 0,
         sender: "load.publisher".into(),
-        address: TOPIC.into(),
+        addresses: vec![TOPIC.into()],
         kind: Kind::Publication,
         qos: Qos::No,
         payload: PAYLOAD,
+        dialect: bench.target.dialect,
     };
     let control = bench.control();
-    let mut subscribers = (0..SUBSCRIBERS)
+    let mut subscribers = (0..count)
         .map(|number| subscribe(bench, number, &control))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut publisher = Connection::client(&bench.socket, &flow.sender, "publisher", BUFFER)?;
-    let window = Window::new(WINDOW);
-    let readers: [Progress; READERS] = Default::default();
+    let mut publisher = Connection::client(&bench.target, &flow.sender, "publisher", BUFFER)?;
+    let most = WINDOW.min(COPIES / count as u64);
+    let window = Window::new(most);
+    let share = count.div_ceil(READERS);
+    let readers: Vec<Progress> = (0..count.div_ceil(share)).map(|_| Progress::default()).collect();
     let sample = thread::scope(|scope| {
-        let (flow, window, control, readers) = (&flow, &window, &control, &readers);
-        let batch = Batch::new(flow, WINDOW / 2);
+        let (flow, window, control, readers) = (&flow, &window, &control, &readers[..]);
+        let batch = Batch::new(flow, most / 2);
         let publisher = &mut publisher;
         scope.spawn(move || control.guard(|| send(publisher, batch, window, control)));
-        for (share, progress) in subscribers.chunks_mut(SUBSCRIBERS.div_ceil(READERS)).zip(readers) {
+        for (share, progress) in subscribers.chunks_mut(share).zip(readers) {
             scope.spawn(move || {
                 control.guard(|| {
                     let mut reader = Reader::new(share, flow)?;
@@ -91,10 +96,8 @@ struct Progress {
 
 fn subscribe(bench: &Bench, number: usize, control: &Control) -> Result<Connection, Failure> {
     let name = format!("load.subscriber{number}");
-    let mut subscriber = Connection::client(&bench.socket, &name, "subscriber", BUFFER)?;
-    let frame = request(0, Op::Subscribe, Qos::Processed, TOPIC, None);
-    subscriber.send(&frame, control)?;
-    Acknowledgements::default().wait(&mut subscriber, control)?;
+    let mut subscriber = Connection::client(&bench.target, &name, "subscriber", BUFFER)?;
+    subscriber.subscribe(&[TOPIC.into()], 0, control)?;
     subscriber.set_nonblocking()?;
     Ok(subscriber)
 }

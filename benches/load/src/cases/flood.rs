@@ -3,7 +3,7 @@ use std::thread;
 
 use elbus_proto::{Qos, delivery::Kind};
 
-use super::{Bench, Sample};
+use super::{Bench, Sample, idle};
 use crate::{
     control::Control,
     failure::Failure,
@@ -16,7 +16,7 @@ use crate::{
 const BUFFER: usize = 256 << 10;
 
 /// How many pairs send what.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     /// Pairs of a sender and a receiver.
     pub(crate) pairs: u32,
@@ -51,23 +51,29 @@ impl Pair {
         let flow = Flow {
             number,
             sender: format!("load.s{number}"),
-            address: format!("load.r{number}"),
+            addresses: vec![format!("load.r{number}")],
             kind: Kind::Message,
             qos,
             payload,
+            dialect: bench.target.dialect,
         };
         let buffer = BUFFER.max(4 * flow.delivered_len());
+        let (sender, receiver) = (&flow.sender[..], &flow.addresses[0][..]);
         Ok(Self {
-            receiver: Connection::client(&bench.socket, &flow.address, "receiver", buffer)?,
-            sender: Connection::client(&bench.socket, &flow.sender, "sender", BUFFER)?,
+            receiver: Connection::linked(&bench.target, [receiver, sender], "receiver", buffer)?,
+            sender: match qos.is_acknowledged() {
+                true => Connection::acknowledged(&bench.target, sender, "sender", BUFFER)?,
+                false => Connection::linked(&bench.target, [sender, receiver], "sender", BUFFER)?,
+            },
             window: Window::new(window),
             flow,
         })
     }
 }
 
-/// Runs the pairs for the measured time.
-pub(crate) fn run(bench: &Bench, shape: Shape) -> Result<Sample, Failure> {
+/// Runs the pairs for the measured time, beside so many clients that say nothing.
+pub(crate) fn run(bench: &Bench, shape: Shape, idle: u32) -> Result<Sample, Failure> {
+    let _idle = idle::connect(bench, idle)?;
     let mut pairs = (0..shape.pairs)
         .map(|number| Pair::connect(bench, number, Qos::No, shape.payload, shape.window))
         .collect::<Result<Vec<_>, _>>()?;

@@ -8,7 +8,6 @@ use crate::{
     wire::Connection,
 };
 
-const CLIENTS: u32 = 1000;
 /// How long the broker may finish what the connecting caused, before its CPU time is read.
 const SETTLE: Duration = Duration::from_millis(300);
 /// The CPU time is read over at least this long: the published brokers ping every client every 5 s, and a shorter
@@ -18,19 +17,14 @@ const PING_PERIOD: Duration = Duration::from_secs(5);
 const BUFFER: usize = 4 << 10;
 
 /// Connects the clients and watches the broker for the measured time, or a ping's period.
-pub(crate) fn run(bench: &Bench) -> Result<Sample, Failure> {
+pub(crate) fn run(bench: &Bench, count: u32) -> Result<Sample, Failure> {
     let before = memory(bench)?;
-    let mut clients = (0..CLIENTS)
-        .map(|number| {
-            let name = format!("load.idle{number}");
-            Connection::client(&bench.socket, &name, "idle client", BUFFER)
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut clients = connect(bench, count)?;
     thread::sleep(SETTLE);
     let cpu = [bench.broker, process::id()].map(|pid| (pid, CpuTime::of(pid)));
     let time = bench.time.max(PING_PERIOD);
     thread::sleep(time);
-    let client_seconds = f64::from(CLIENTS) * time.as_secs_f64();
+    let client_seconds = f64::from(count) * time.as_secs_f64();
     let [broker, own] = cpu.map(|(pid, start)| per(CpuTime::of(pid).since(&start), client_seconds));
     let after = memory(bench)?;
     for client in &mut clients {
@@ -39,13 +33,21 @@ pub(crate) fn run(bench: &Bench) -> Result<Sample, Failure> {
     }
     let grown = after.resident_kib.saturating_sub(before.resident_kib);
     Ok(Sample {
-        headline: grown as f64 / f64::from(CLIENTS),
+        headline: grown as f64 / f64::from(count),
         cpu_ns: broker,
         own_cpu_ns: own,
-        p50_us: None,
-        p99_us: None,
-        peak_rss_kib: None,
+        ..Sample::default()
     })
+}
+
+/// Connects clients that say nothing.
+pub(crate) fn connect(bench: &Bench, count: u32) -> Result<Vec<Connection>, Failure> {
+    (0..count)
+        .map(|number| {
+            let name = format!("load.idle{number}");
+            Connection::client(&bench.target, &name, "idle client", BUFFER)
+        })
+        .collect()
 }
 
 fn memory(bench: &Bench) -> Result<Memory, Failure> {

@@ -47,9 +47,7 @@ impl Bench {
             headline: done as f64 / (end.at - start.at).as_secs_f64(),
             cpu_ns: per(end.broker.since(&start.broker), done as f64),
             own_cpu_ns: per(end.own.since(&start.own), done as f64),
-            p50_us: None,
-            p99_us: None,
-            peak_rss_kib: None,
+            ..Sample::default()
         }
     }
 }
@@ -61,6 +59,8 @@ impl Sample {
         let us = |part| percentile(&times, part).map(|ns| f64::from(ns) / 1e3);
         self.p50_us = us(0.5);
         self.p99_us = us(0.99);
+        self.p999_us = us(0.999);
+        self.max_us = us(1.0);
         self
     }
 }

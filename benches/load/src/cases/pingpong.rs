@@ -19,55 +19,89 @@ use crate::{
 const PAYLOAD: usize = 100;
 const BUFFER: usize = 64 << 10;
 
-/// Runs the pair for the measured time.
-pub(crate) fn run(bench: &Bench) -> Result<Sample, Failure> {
-    let there = flow(0, "load.ping", "load.pong");
-    let back = flow(1, "load.pong", "load.ping");
-    let mut ping = Connection::client(&bench.socket, &there.sender, "pinging client", BUFFER)?;
-    let mut pong = Connection::client(&bench.socket, &back.sender, "answering client", BUFFER)?;
-    let trips = AtomicU64::new(0);
-    let end = Window::new(1);
+/// Runs the pairs for the measured time.
+pub(crate) fn run(bench: &Bench, pairs: u32) -> Result<Sample, Failure> {
+    let mut pairs = (0..pairs)
+        .map(|number| Pair::connect(bench, number))
+        .collect::<Result<Vec<_>, _>>()?;
+    let trips: Vec<AtomicU64> = pairs.iter().map(|_| AtomicU64::new(0)).collect();
     let control = bench.control();
     let (sample, times) = thread::scope(|scope| {
-        let pinging = scope.spawn(|| {
-            control.guard(|| {
-                let mut side = Side::new(&mut ping, &there, &back);
-                let mut times = Vec::new();
-                while !control.is_stopping() {
-                    let start = Instant::now();
-                    side.send(&control)?;
-                    side.receive(&control)?;
-                    times.push(ns_since(start));
-                    trips.store(side.checker.count(), Ordering::Relaxed);
-                }
-                end.finish(side.checker.count());
-                Ok(times)
-            })
+        let mut pinging = Vec::new();
+        for (pair, trips) in pairs.iter_mut().zip(&trips) {
+            let Pair {
+                there,
+                back,
+                ping,
+                pong,
+                end,
+            } = pair;
+            let (there, back, end, control) = (&*there, &*back, &*end, &control);
+            pinging.push(scope.spawn(move || {
+                control.guard(|| {
+                    let mut side = Side::new(ping, there, back);
+                    let mut times = Vec::new();
+                    while !control.is_stopping() {
+                        let start = Instant::now();
+                        side.send(control)?;
+                        side.receive(control)?;
+                        times.push(ns_since(start));
+                        trips.store(side.checker.count(), Ordering::Relaxed);
+                    }
+                    end.finish(side.checker.count());
+                    Ok(times)
+                })
+            }));
+            scope.spawn(move || {
+                control.guard(|| {
+                    let mut side = Side::new(pong, back, there);
+                    while side.receive_unless(control, |count| end.is_complete(count))? {
+                        side.send(control)?;
+                    }
+                    Ok(())
+                })
+            });
+        }
+        let sample = bench.measure(&control, || {
+            trips.iter().map(|trips| trips.load(Ordering::Relaxed)).sum()
         });
-        scope.spawn(|| {
-            control.guard(|| {
-                let mut side = Side::new(&mut pong, &back, &there);
-                while side.receive_unless(&control, |count| end.is_complete(count))? {
-                    side.send(&control)?;
-                }
-                Ok(())
-            })
-        });
-        let sample = bench.measure(&control, || trips.load(Ordering::Relaxed));
-        (sample, pinging.join().ok().flatten().unwrap_or_default())
+        let times = pinging.into_iter().filter_map(|pinging| pinging.join().ok()?);
+        (sample, times.flatten().collect())
     });
     control.outcome()?;
     Ok(sample.with_times(times))
 }
 
-fn flow(number: u32, sender: &str, target: &str) -> Flow {
-    Flow {
-        number,
-        sender: sender.into(),
-        address: target.into(),
-        kind: Kind::Message,
-        qos: Qos::Realtime,
-        payload: PAYLOAD,
+/// Two clients and what they send to each other.
+struct Pair {
+    there: Flow,
+    back: Flow,
+    ping: Connection,
+    pong: Connection,
+    /// Tells the one that answers how many there were.
+    end: Window,
+}
+
+impl Pair {
+    fn connect(bench: &Bench, number: u32) -> Result<Self, Failure> {
+        let (ping, pong) = (format!("load.ping{number}"), format!("load.pong{number}"));
+        let flow = |number, sender: &str, target: &str| Flow {
+            number,
+            sender: sender.into(),
+            addresses: vec![target.into()],
+            kind: Kind::Message,
+            qos: Qos::Realtime,
+            payload: PAYLOAD,
+            dialect: bench.target.dialect,
+        };
+        let connect = |names, role| Connection::linked(&bench.target, names, role, BUFFER);
+        Ok(Self {
+            there: flow(2 * number, &ping, &pong),
+            back: flow(2 * number + 1, &pong, &ping),
+            ping: connect([&ping, &pong], "pinging client")?,
+            pong: connect([&pong, &ping], "answering client")?,
+            end: Window::new(1),
+        })
     }
 }
 

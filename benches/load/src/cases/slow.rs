@@ -9,6 +9,7 @@ use elbus_proto::{Op, Qos, delivery::Kind};
 use super::{Bench, Sample, ack::Acknowledgements, measure::per};
 use crate::{
     control::Control,
+    dialect::Dialect,
     failure::Failure,
     stamp::{Batch, Checker, Flow},
     usage::CpuTime,
@@ -32,13 +33,19 @@ pub(crate) fn run(bench: &Bench) -> Result<Sample, Failure> {
     let flow = Flow {
         number: 0,
         sender: SENDER.into(),
-        address: RECEIVER.into(),
+        addresses: vec![RECEIVER.into()],
         kind: Kind::Message,
         qos: Qos::No,
         payload: PAYLOAD,
+        dialect: bench.target.dialect,
     };
-    let mut receiver = Connection::client(&bench.socket, RECEIVER, "receiver", READ)?;
-    let mut sender = Connection::client(&bench.socket, SENDER, "sender", READ)?;
+    if bench.target.dialect != Dialect::Elbus {
+        return Err(Failure::NotOffered(
+            "its last message is acknowledged as elbus does",
+        ));
+    }
+    let mut receiver = Connection::client(&bench.target, RECEIVER, "receiver", READ)?;
+    let mut sender = Connection::client(&bench.target, SENDER, "sender", READ)?;
     let control = Control::new(LIMIT);
     let cpu = CpuTime::of(bench.broker);
     let start = Instant::now();
@@ -53,11 +60,8 @@ pub(crate) fn run(bench: &Bench) -> Result<Sample, Failure> {
     Ok(Sample {
         headline: elapsed.as_secs_f64(),
         cpu_ns: per(spent, MESSAGES as f64),
-        // The threads have ended, and their time with them; the generator mostly sleeps here.
-        own_cpu_ns: None,
-        p50_us: None,
-        p99_us: None,
-        peak_rss_kib: None,
+        // Not the generator's: its threads have ended, and their time with them. It mostly sleeps here.
+        ..Sample::default()
     })
 }
 
