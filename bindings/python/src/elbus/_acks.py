@@ -68,9 +68,8 @@ class Ack:
                 raise TimedOutError(f"the broker did not answer within {limit:g} s")
             # For others who wait for the same.
             self._done.release()
-        error = failure(self._result, self._client._why)
-        if error is not None:
-            raise error
+        if self._result != Code.OK:
+            raise failure(self._result, self._client._why) or RefusedError(Code.OTHER)
 
     def _settle(self, result: int) -> None:
         self._result = result

@@ -6,7 +6,7 @@ import logging
 import threading
 from _thread import allocate_lock
 from collections.abc import Iterable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Callable, Literal, Optional, Union, overload
 
 from . import _names, _wire
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 log = logging.getLogger("elbus")
+
+#: Seconds without a call after which a thread of a service ends.
+_IDLE = 10.0
 
 
 class Call:
@@ -387,7 +390,7 @@ class _Pool:
     ) -> None:
         self._service = service
         self._handle = handle
-        self._waiting: SimpleQueue[tuple[Frame, Optional[_wire.Request]]] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[Frame, _wire.Request]] = SimpleQueue()
         self._notes: SimpleQueue[Frame] = SimpleQueue()
         self._noter: Optional[threading.Thread] = None
         self._lock = threading.Lock()
@@ -443,11 +446,18 @@ class _Pool:
                     self._threads -= 1
                     return
                 self._idle += 1
-            frame, request = self._waiting.get()
+            try:
+                frame, request = self._waiting.get(timeout=_IDLE)
+            except Empty:
+                with self._lock:
+                    self._idle -= 1
+                    if self._waiting.empty():
+                        self._threads -= 1
+                        return
+                continue
             with self._lock:
                 self._idle -= 1
-            if request is not None:
-                self._handle(frame, request, more)
+            self._handle(frame, request, more)
 
     def _note(self) -> None:
         while True:

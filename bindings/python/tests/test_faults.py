@@ -1,0 +1,526 @@
+"""What goes wrong: servers that end, half frames, slow readers, taken names, silence."""
+
+import socket
+import threading
+import time
+
+import elbus
+import elbus.aio
+import pytest
+from elbus import (
+    ClosedError,
+    Code,
+    ConnectError,
+    ConnectionLostError,
+    InboxFullError,
+    MalformedError,
+    NotConnectedError,
+    OutboxFullError,
+    Outcome,
+    Qos,
+    SettingError,
+    State,
+    TimedOutError,
+    TooManyError,
+    WaitInCallbackError,
+)
+from support import PATIENCE, Bus, name, read, read_request, until
+
+OK = b"\x01"
+
+
+class Watched:
+    """Gathers what `on_state` is told."""
+
+    def __init__(self):
+        self.states = []
+        self._changed = threading.Condition()
+
+    def __call__(self, state, why):
+        with self._changed:
+            self.states.append((state, why))
+            self._changed.notify_all()
+
+    def wait(self, state):
+        with self._changed:
+            assert self._changed.wait_for(lambda: any(s is state for s, _ in self.states), PATIENCE), self.states
+
+
+# A server that ends.
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_after_a_restart_the_client_is_back_with_its_subscriptions(own_server, own_bus, kind, how):
+    watched = Watched()
+    client = own_bus.join(kind, on_state=watched)
+    client.subscribe([f"topic/{n}" for n in range(600)], "secret/#")
+    client.exclude("secret/hidden")
+    client.unsubscribe("topic/3")
+    getattr(own_server, how)()
+    watched.wait(State.DISCONNECTED)
+    own_server.start()
+    watched.wait(State.CONNECTED)
+    client.wait_connected(PATIENCE)
+    publisher = own_bus.join("sync")
+    for topic in ("secret/hidden", "topic/3", "topic/599"):
+        publisher.publish(topic, "after")
+    frame = client.recv(PATIENCE)
+    while frame.topic == ".broker/warn":
+        frame = client.recv(PATIENCE)
+    assert frame.topic == "topic/599"
+
+
+def test_what_waits_when_the_connection_is_lost_fails_at_once_as_unknown(fake, fake_bus, kind):
+    connection, client = greeted(fake, fake_bus, kind)
+    answer = client.send("target", "x", wait=False)
+    read_request(connection)
+    connection.close()
+    with pytest.raises(ConnectionLostError) as error:
+        answer.wait()
+    assert error.value.outcome == Outcome.UNKNOWN
+
+
+def test_a_call_that_waits_when_the_connection_is_lost_fails_at_once(fake, fake_bus, kind):
+    connection, client = greeted(fake, fake_bus, kind)
+    call = fake_bus.rpc(client).call("target", "x", wait=False)
+    read_request(connection)
+    connection.close()
+    with pytest.raises(ConnectionLostError):
+        call.wait()
+
+
+def test_without_a_connection_operations_fail_at_once_as_refused(own_server, own_bus, kind):
+    watched = Watched()
+    client = own_bus.join(kind, on_state=watched)
+    rpc = own_bus.rpc(client)
+    own_server.kill()
+    watched.wait(State.DISCONNECTED)
+    for operation in (
+        lambda: client.send("a", "x"),
+        lambda: client.publish("a", "x", qos=Qos.NO),
+        lambda: client.subscribe("a"),
+        lambda: rpc.call("a", "x"),
+        client.flush,
+    ):
+        with pytest.raises(NotConnectedError) as error:
+            operation()
+        assert error.value.outcome == Outcome.REFUSED
+    with pytest.raises(NotConnectedError):
+        client.wait_connected(0.01)
+
+
+def test_operations_may_wait_for_the_connection(own_server, own_bus, kind):
+    watched = Watched()
+    client = own_bus.join(kind, on_state=watched, wait_while_disconnected=PATIENCE)
+    own_server.kill()
+    watched.wait(State.DISCONNECTED)
+    starting = threading.Timer(0.2, own_server.start)
+    starting.start()
+    client.publish("a", "x")
+    starting.join()
+
+
+def test_a_client_that_does_not_reconnect_is_closed(own_server, own_bus, kind):
+    client = own_bus.join(kind, reconnect=False)
+    own_server.kill()
+    assert client.wait_closed(PATIENCE)
+    with pytest.raises(ClosedError):
+        client.send("a", "x")
+    assert client.recv() is None
+
+
+def test_a_client_whose_name_is_refused_for_good_gives_up(fake, fake_bus, kind):
+    connection, client = greeted(fake, fake_bus, kind)
+    connection.close()
+    fake.accept(answer=bytes([Code.ACCESS]))[0].close()
+    assert client.wait_closed(PATIENCE)
+    with pytest.raises(ClosedError, match="access denied"):
+        client.send("a", "x")
+
+
+def test_a_client_whose_name_is_still_taken_tries_again(fake, fake_bus, kind):
+    watched = Watched()
+    connection, client = greeted(fake, fake_bus, kind, on_state=watched)
+    connection.close()
+    fake.accept(answer=bytes([Code.BUSY]))[0].close()
+    fake.accept_only().close()
+    connection, _ = fake.accept()
+    watched.wait(State.CONNECTED)
+    assert client.connected
+    connection.close()
+
+
+# Connecting.
+
+
+def test_a_name_that_is_taken_is_refused_at_once(any_bus, kind, other_kind):
+    first = any_bus.join(other_kind)
+    with pytest.raises(ConnectError, match="name taken") as error:
+        any_bus.join(kind, first.name)
+    assert (error.value.code, error.value.may_pass) == (Code.BUSY, True)
+
+
+def test_the_first_connection_may_be_tried_again(own_server, own_bus, kind):
+    first = own_bus.join("sync")
+    leaving = threading.Timer(0.2, first.close)
+    leaving.start()
+    again = own_bus.join(kind, first.name, retry_first_connect=PATIENCE)
+    assert again.connected
+    leaving.join()
+
+
+def test_where_nothing_listens_there_is_no_connection(tmp_path, fake_bus, kind):
+    client = fake_bus.make(kind, None, str(tmp_path / "none.sock"))
+    with pytest.raises(ConnectError, match="no connection") as error:
+        client.connect()
+    assert (error.value.code, error.value.outcome) == (Code.IO, Outcome.REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "code"),
+    [
+        (b"HTTP/1.1 400", "0x48", Code.NOT_SUPPORTED),
+        (b"\xeb\x02\x00", "version 2", Code.NOT_SUPPORTED),
+        (b"\xeb\x01\x00\x75", "not supported", Code.NOT_SUPPORTED),
+        (b"\xeb\x01\x00\x01\x72", "malformed", Code.DATA),
+        (b"\xeb\x01\x00\x01\x71", "no such client", Code.NOT_REGISTERED),
+        (b"\xeb\x01", "ended the connection", Code.IO),
+        (b"", "ended the connection", Code.IO),
+    ],
+)
+def test_whoever_is_no_broker_or_refuses_is_told_apart(fake, fake_bus, kind, said, text, code):
+    def speak():
+        connection = fake.accept_only()
+        connection.sendall(said)
+        # Ended in order, not reset, however much the client has said by then.
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(1024):
+            pass
+        connection.close()
+
+    speaking = threading.Thread(target=speak)
+    speaking.start()
+    client = fake_bus.make(kind, None, fake.address, timeout=PATIENCE)
+    with pytest.raises(ConnectError, match=text) as error:
+        client.connect()
+    assert error.value.code == code
+    speaking.join()
+
+
+def test_a_broker_that_does_not_greet_is_given_up_in_time(fake, fake_bus, kind):
+    client = fake_bus.make(kind, None, fake.address, timeout=0.1)
+    with pytest.raises(ConnectError) as error:
+        client.connect()
+    assert error.value.code == Code.TIMEOUT
+
+
+# Half frames, and others that nobody should send.
+
+
+def test_frames_that_come_byte_by_byte_are_understood(fake, fake_bus, kind):
+    connection, client = greeted(fake, fake_bus, kind)
+    stream = frame(b"a\0", b"one") + bytes(6) + frame(b"a\0", b"two", topic=b"t\0")
+    for n in range(len(stream)):
+        connection.sendall(stream[n : n + 1])
+    first, second = client.recv(PATIENCE), client.recv(PATIENCE)
+    assert [(f.sender, f.topic, f.payload) for f in (first, second)] == [("a", None, b"one"), ("a", "t", b"two")]
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"\x77" + bytes(5), "unknown kind 0x77"),
+        (b"\x12\x03\0\0\0\0abc", "without its separator"),
+        (b"\x12\xff\xff\xff\xff\0", "over the limit"),
+        (b"\x12\x08\0\0\0\0half", "ended the connection"),
+    ],
+)
+def test_after_a_broken_frame_the_client_connects_anew(fake, fake_bus, kind, said, why):
+    watched = Watched()
+    connection, client = greeted(fake, fake_bus, kind, on_state=watched)
+    connection.sendall(said)
+    connection.shutdown(socket.SHUT_WR)
+    watched.wait(State.DISCONNECTED)
+    assert why in watched.states[0][1]
+    connection.close()
+    connection, _ = fake.accept()
+    connection.sendall(frame(b"a\0", b"whole"))
+    assert client.recv(PATIENCE).payload == b"whole"
+    connection.close()
+
+
+# Slow readers, and brokers that say or take nothing.
+
+
+def test_a_slow_reader_holds_its_senders_back_and_loses_nothing(own_server, kind, other_kind):
+    # Read now and then, so that the broker's stall time-out is not reached; small limits, so that all of them are.
+    own_server.stop()
+    own_server._more = ("--high-water", "65536", "--stall-timeout", "20")
+    own_server.start()
+    own_bus = Bus(own_server)
+    count, payload = 3000, bytes(1000)
+    reader = own_bus.join(kind, inbox_limit=50_000, inbox_hard_limit=60_000)
+    sender = own_bus.join(other_kind, outbox_limit=100_000)
+
+    def send():
+        for n in range(count):
+            sender.send(reader.name, n.to_bytes(4, "little") + payload, qos=Qos.NO)
+        sender.flush()
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    got = []
+    while len(got) < count:
+        assert unread(reader) < 400_000
+        got += reader.recv_many(PATIENCE)
+        time.sleep(0.0005)
+    sending.join(PATIENCE)
+    assert [int.from_bytes(f.payload[:4], "little") for f in got] == list(range(count))
+    own_bus.end()
+
+
+def test_answers_behind_unread_frames_are_read(bus, kind):
+    client = bus.join(kind, inbox_limit=1000, inbox_hard_limit=10_000_000)
+    answers = [client.send(client.name, bytes(500), wait=False) for _ in range(1000)]
+    for answer in answers:
+        answer.wait()
+    assert sum(1 for _ in range(1000) if client.recv(PATIENCE)) == 1000
+
+
+def test_beyond_the_hard_limit_what_waits_fails_as_unknown(fake, fake_bus, kind):
+    connection, client = greeted(fake, fake_bus, kind, inbox_limit=1000, inbox_hard_limit=2000)
+    answer = client.send("a", "x", wait=False)
+    read_request(connection)
+    connection.sendall(frame(b"a\0", bytes(1500)) + frame(b"a\0", bytes(1500)))
+    with pytest.raises(InboxFullError) as error:
+        answer.wait()
+    assert error.value.outcome == Outcome.UNKNOWN
+    assert len([client.recv(PATIENCE) for _ in range(2)]) == 2
+    connection.close()
+
+
+def test_a_broker_that_does_not_answer_is_not_waited_for_for_ever(fake, fake_bus, kind):
+    connection, client = greeted(fake, fake_bus, kind, timeout=0.2)
+    with pytest.raises(TimedOutError) as error:
+        client.send("a", "x")
+    assert error.value.outcome == Outcome.UNKNOWN
+    # A late answer disturbs nobody.
+    ident, *_ = read_request(connection)
+    connection.sendall(b"\xfe" + ident.to_bytes(4, "little") + b"\x01")
+    second = client.send("a", "y", wait=False)
+    ident, *_ = read_request(connection)
+    connection.sendall(b"\xfe" + ident.to_bytes(4, "little") + b"\x01")
+    second.wait()
+    connection.close()
+
+
+def test_a_broker_that_takes_nothing_is_given_up(fake, fake_bus, kind):
+    watched = Watched()
+    connection, client = greeted(
+        fake, fake_bus, kind, timeout=0.3, outbox_limit=100_000, ping_interval=0.05, on_state=watched
+    )
+    with pytest.raises((OutboxFullError, NotConnectedError)):
+        for _ in range(10_000):
+            client.send("a", bytes(10_000), qos=Qos.NO)
+    watched.wait(State.DISCONNECTED)
+    assert "took nothing" in watched.states[0][1]
+    connection.close()
+
+
+def test_a_silent_client_pings(fake, fake_bus, kind):
+    connection, _ = greeted(fake, fake_bus, kind, ping_interval=0.02)
+    for _ in range(3):
+        assert read(connection, 9) == bytes(9)
+    connection.close()
+
+
+# The end of clients and programs.
+
+
+def test_close_sends_what_was_sent_and_frees_the_name(any_bus, kind, other_kind):
+    target = any_bus.join(other_kind)
+    for _ in range(20):
+        client = any_bus.join(kind, "py.comes.and.goes")
+        for n in range(100):
+            client.send(target.name, str(n), qos=Qos.NO)
+        client.close()
+        client.close()
+        assert client.state is State.CLOSED
+    got = []
+    while len(got) < 2000:
+        got += target.recv_many(PATIENCE)
+    assert [int(f.payload) for f in got] == list(range(100)) * 20
+
+
+def test_a_closed_client_hands_out_what_it_received_and_ends(any_bus, kind):
+    client = any_bus.join(kind)
+    for n in range(3):
+        client.send(client.name, str(n))
+    client.close()
+    assert [f.text for f in client.recv_many(PATIENCE) + client.recv_many(0)] == ["0", "1", "2"]
+    assert client.recv() is None
+    with pytest.raises(ClosedError):
+        client.send(client.name, "late")
+
+
+def test_the_end_of_a_program_does_not_lose_what_it_sent_last(bus, tmp_path):
+    from support import python
+
+    target = bus.join("sync")
+    script = tmp_path / "program.py"
+    script.write_text(
+        "import sys, elbus\n"
+        "bus = elbus.Client(sys.argv[1], sys.argv[2]).connect()\n"
+        "for n in range(100):\n"
+        "    bus.send(sys.argv[3], str(n), qos=elbus.Qos.NO)\n"
+    )
+    python(script, name("short"), bus.broker.unix, target.name)
+    got = []
+    while len(got) < 100:
+        got += target.recv_many(PATIENCE)
+    assert [int(f.payload) for f in got] == list(range(100))
+
+
+def test_two_clients_that_flood_each_other_do_not_lock_up(bus):
+    clients = [bus.join("sync", outbox_limit=50_000) for _ in range(2)]
+    got = [0, 0]
+
+    def flood(n):
+        for _ in range(20_000):
+            clients[n].send(clients[1 - n].name, bytes(100), qos=Qos.NO)
+        clients[n].flush()
+
+    def read_all(n):
+        while got[n] < 20_000:
+            got[n] += len(clients[n].recv_many(PATIENCE))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in (0, 1) for work in (flood, read_all)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert got == [20_000, 20_000]
+
+
+# Mistakes of the program.
+
+
+def test_a_callback_that_would_wait_for_its_own_thread_is_told_so(bus):
+    told = []
+
+    def on_frame(frame):
+        try:
+            client.send(client.name, "again")
+        except WaitInCallbackError as error:
+            told.append(error)
+        told.append(client.send(client.name, "fine", wait=False) if frame.payload == b"first" else None)
+
+    client = bus.join("sync", on_frame=on_frame)
+    client.send(client.name, "first")
+    until(lambda: len(told) == 4, "both callbacks ended")
+    assert told[0].outcome == Outcome.REFUSED
+    told[1].wait()
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"timeout": 0}, "timeout must be from 0.01 to 3600, not 0"),
+        ({"timeout": float("nan")}, "timeout"),
+        ({"backoff": (1, 0.5)}, "backoff must be from 1 to 3600"),
+        ({"inbox_hard_limit": 1}, "inbox_hard_limit must be from"),
+        ({"outbox_limit": 0}, "outbox_limit"),
+        ({"no_such": 1}, "no such setting: no_such"),
+    ],
+)
+def test_settings_out_of_range_are_refused_with_name_and_range(kind, options, text):
+    make = elbus.Client if kind == "sync" else elbus.aio.Client
+    with pytest.raises(SettingError, match=text):
+        make("a.b", "/tmp/none.sock", **options)
+
+
+@pytest.mark.parametrize("wrong", ["", ".own", "a\0b", "a*", "%%x"])
+def test_names_that_cannot_be_registered_are_refused_before_connecting(kind, wrong):
+    make = elbus.Client if kind == "sync" else elbus.aio.Client
+    with pytest.raises(MalformedError):
+        make(wrong, "/tmp/none.sock")
+
+
+def test_more_filters_than_the_limit_are_refused(bus, kind):
+    client = bus.join(kind, filter_limit=3)
+    client.subscribe("a", "b")
+    client.exclude("c")
+    client.subscribe("a")
+    with pytest.raises(TooManyError, match="more than 3"):
+        client.subscribe("d")
+    client.unsubscribe("a")
+    client.subscribe("d")
+
+
+def test_the_default_address_must_be_private(monkeypatch, tmp_path, bus):
+    from elbus import _address
+
+    monkeypatch.setenv("ELBUS_ADDRESS", bus.broker.unix)
+    assert bus.make("sync", None, None).address == bus.broker.unix
+    monkeypatch.delenv("ELBUS_ADDRESS")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert _address.find(None) == str(tmp_path / "elbus" / "elbus.sock")
+    (tmp_path / "elbus").mkdir(mode=0o755)
+    with pytest.raises(MalformedError, match="belongs to this user alone"):
+        _address.find(None)
+    (tmp_path / "elbus").chmod(0o700)
+    assert _address.find(None) == str(tmp_path / "elbus" / "elbus.sock")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("/run/bus", "/run/bus"),
+        ("./bus", "./bus"),
+        ("bus.sock", "bus.sock"),
+        ("unix:/run/bus", "/run/bus"),
+        ("unix:///run/bus", "/run/bus"),
+        ("localhost:7777", ("localhost", 7777)),
+        ("tcp://[::1]:7777", ("::1", 7777)),
+        ("", None),
+        ("unix:", None),
+        ("http://x", None),
+        ("fifo:/x", None),
+        ("localhost", None),
+        ("localhost:99999", None),
+        (":1", None),
+    ],
+)
+def test_addresses_are_read_as_by_the_rust_client(text, place):
+    from elbus import _address
+
+    if place is None:
+        with pytest.raises(MalformedError):
+            _address.parse(text)
+    else:
+        assert _address.parse(text) == place
+
+
+def greeted(fake, fake_bus, kind, **options):
+    """Return the broker's end of a connection, and the client."""
+    options.setdefault("timeout", PATIENCE)
+    options.setdefault("backoff", (0.01, 0.05))
+    client = fake_bus.make(kind, None, fake.address, **options)
+    accepted = []
+    accepting = threading.Thread(target=lambda: accepted.append(fake.accept()[0]))
+    accepting.start()
+    client.connect()
+    accepting.join()
+    return accepted[0], client
+
+
+def frame(sender, payload, topic=b""):
+    body = sender + topic + payload
+    kind = b"\x01" if topic else b"\x12"
+    return kind + len(body).to_bytes(4, "little") + b"\0" + body
+
+
+def unread(client):
+    inner = getattr(client, "_inner", client)
+    return inner._unread if isinstance(inner, elbus.aio.Client) else inner._inbox.bytes
