@@ -9,7 +9,7 @@
 //! | module | does |
 //! | --- | --- |
 //! | `broker`, `config`, `stats` | the handle, its settings, its counters |
-//! | `listener`, `socket` | where connections come in, and what they are |
+//! | `listener`, `socket`, `keep_alive` | where connections come in, what they are, and whether their other side still is |
 //! | `session` | the life of a connection: greeting, reading and routing, being held back, goodbye |
 //! | `local` | the link of a client in this process |
 //! | `registry`, `subscriptions`, [`index`] | who is on the bus, and who receives what |
@@ -23,6 +23,7 @@ mod config;
 mod core;
 mod deliver;
 pub mod index;
+mod keep_alive;
 mod listener;
 mod local;
 mod mailbox;

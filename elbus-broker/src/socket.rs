@@ -97,11 +97,9 @@ impl Window {
 
 impl Socket {
     /// A connection that was accepted.
-    pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
-        // Frames are gathered here already: holding them up in the kernel as well would only delay them.
-        stream.set_nodelay(true)?;
+    pub(crate) fn tcp(stream: TcpStream) -> Self {
         let window = Window::of(&stream);
-        Ok(Self::Tcp(stream, window))
+        Self::Tcp(stream, window)
     }
 
     /// Ready when there is something to read, or the other side is gone.

@@ -27,6 +27,8 @@ mod error;
 mod event;
 mod frame;
 mod inbox;
+#[doc(hidden)]
+pub mod keep_alive;
 pub mod link;
 #[cfg(feature = "ipc")]
 mod options;

@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use elbus_proto::{ClientName, NameLimits, TopicLimits};
 
-use crate::{Address, AddressError, Client, ConnectError, Inbox, default_address::default_address, socket};
+use crate::{
+    Address, AddressError, Client, ConnectError, Inbox, default_address::default_address, keep_alive, socket,
+};
 
 /// First and longest delay before the connection is tried again.
 pub(crate) const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
@@ -42,6 +44,7 @@ pub struct Options {
     pub(crate) filter_limit: usize,
     pub(crate) buf_ttl: Duration,
     pub(crate) ping_interval: Duration,
+    pub(crate) keep_alive: Duration,
     pub(crate) names: NameLimits,
     pub(crate) topics: TopicLimits,
 }
@@ -65,6 +68,7 @@ impl Options {
             filter_limit: 65_536,
             buf_ttl: Duration::ZERO,
             ping_interval: Duration::from_secs(1),
+            keep_alive: Duration::from_secs(30),
             names: NameLimits::default(),
             topics: TopicLimits::default(),
         }
@@ -186,6 +190,15 @@ impl Options {
         self
     }
 
+    /// Within this time the system ends a TCP connection to a broker whose machine or network is gone, or that takes
+    /// nothing, whatever waits for an answer; as a rule the client notices it before, because it pings. 0 leaves it to the
+    /// system's own times. Default: 30 s, as that of the broker; else 3 s to 12 hours.
+    #[must_use]
+    pub const fn keep_alive(mut self, limit: Duration) -> Self {
+        self.keep_alive = limit;
+        self
+    }
+
     /// How long and deep names and masks may be, as the broker is configured. Default: 255 bytes, 16 parts.
     #[must_use]
     pub const fn name_limits(mut self, limits: NameLimits) -> Self {
@@ -238,6 +251,10 @@ impl Options {
             Duration::from_millis(10),
             hour,
         )?;
+        if !self.keep_alive.is_zero() {
+            let (least, most) = (keep_alive::SHORTEST, keep_alive::LONGEST);
+            within("keep_alive", self.keep_alive, least, most)?;
+        }
         let memory = 1 << 31;
         within("outbox_limit", self.outbox_limit, 1, memory)?;
         within("inbox_limit", self.inbox_limit, 1, memory)?;

@@ -46,6 +46,11 @@ pub(crate) struct Args {
     #[arg(allow_negative_numbers = true)] // for an error that says what is expected
     stall_timeout: Duration,
 
+    /// Seconds within which a TCP client whose machine or network is gone is disconnected; 0 leaves it to the system.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    #[arg(allow_negative_numbers = true)] // for an error that says what is expected
+    keep_alive: Duration,
+
     /// Longest line of a command FIFO in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = whole::<usize>)]
     fifo_line: usize,
@@ -178,6 +183,7 @@ impl Args {
         config.high_water = self.high_water;
         config.stall_timeout = self.stall_timeout;
         config.timeout = self.timeout;
+        config.keep_alive = self.keep_alive;
         config.frame_limit = self.frame_limit;
         config.names.bytes = self.name_length;
         config.names.parts = self.name_parts;
@@ -217,6 +223,7 @@ impl Args {
         let value = match error.field {
             "timeout" => format!("{} seconds", self.timeout.as_secs_f64()),
             "stall_timeout" => format!("{} seconds", self.stall_timeout.as_secs_f64()),
+            "keep_alive" => format!("{} seconds", self.keep_alive.as_secs_f64()),
             "buf_ttl" => format!("{} microseconds", self.buf_ttl),
             _ => error.value.clone(),
         };

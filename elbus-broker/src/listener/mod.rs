@@ -17,7 +17,9 @@ use elbus_client::Address;
 use tokio::net::TcpListener;
 
 use crate::{
+    config::Config,
     core::Core,
+    keep_alive,
     session::greeting::{Counted, Newcomer, Which},
     socket::{Origin, Socket},
 };
@@ -158,7 +160,7 @@ impl Listener {
         let mut resting = false;
         loop {
             let accepted = tokio::select! {
-                accepted = self.accept() => accepted,
+                accepted = self.accept(&core.config) => accepted,
                 () = core.stop.cancelled() => return,
             };
             match accepted {
@@ -188,7 +190,7 @@ impl Listener {
         }
     }
 
-    async fn accept(&self) -> io::Result<(Socket, Origin)> {
+    async fn accept(&self, config: &Config) -> io::Result<(Socket, Origin)> {
         match self {
             Self::Unix(bound) => {
                 let (socket, _) = bound.listener.accept().await?;
@@ -197,8 +199,11 @@ impl Listener {
             }
             Self::Tcp(listener, _) => {
                 let (socket, from) = listener.accept().await?;
+                // Frames are gathered here already: holding them up in the kernel as well would only delay them.
+                socket.set_nodelay(true)?;
+                keep_alive::watch(&socket, config.keep_alive)?;
                 Ok((
-                    Socket::tcp(socket)?,
+                    Socket::tcp(socket),
                     Origin::Tcp {
                         host: from.ip().to_canonical(),
                         port: from.port(),

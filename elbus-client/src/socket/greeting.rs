@@ -17,13 +17,12 @@ pub(super) async fn dial(shared: &Shared) -> Result<Arc<Socket>, ConnectError> {
     let limit = shared.options.timeout;
     let address = || shared.address.clone();
     let dialled = async {
-        let socket =
-            Socket::connect(&shared.address, limit)
-                .await
-                .map_err(|source| ConnectError::Unreachable {
-                    address: address(),
-                    source,
-                })?;
+        let socket = Socket::connect(&shared.address, shared.options.keep_alive)
+            .await
+            .map_err(|source| ConnectError::Unreachable {
+                address: address(),
+                source,
+            })?;
         greet(&socket, shared).await?;
         Ok(Arc::new(socket))
     };
