@@ -42,7 +42,11 @@ mod writer;
 
 pub use broker::{Broker, RegisterError};
 pub use config::{Config, ConfigError};
+#[cfg(feature = "tls")]
+pub use elbus_client::tls::TlsFileError;
 pub use elbus_client::{Address, AddressError};
 pub use elbus_proto::{NameLimits, TopicLimits};
+#[cfg(feature = "tls")]
+pub use listener::tls::TlsOptions;
 pub use listener::{ListenError, SocketOptions};
 pub use stats::{ClientInfo, ClientKind, Stats};

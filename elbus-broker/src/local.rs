@@ -199,7 +199,7 @@ impl LocalLink {
             reason,
         })?;
         let sink = Sink::Local(Mailbox::new(self.core.config.queue_size));
-        let peer = Peer::new(&self.core, &name, Origin::Process, "".into(), sink);
+        let peer = Peer::new(&self.core, &name, Origin::Process, None, "".into(), sink);
         self.core
             .register(&peer)
             .map_err(|refusal| ConnectError::Refused {

@@ -70,6 +70,8 @@ pub(crate) struct Peer {
     pub(crate) id: u64,
     pub(crate) name: Arc<str>,
     pub(crate) origin: Origin,
+    /// The subject of the certificate by which the other end proved who it is.
+    pub(crate) certificate: Option<Arc<str>>,
     /// The listener it came in on; empty for clients in this process.
     pub(crate) port: Arc<str>,
     pub(crate) core: Arc<Core>,
@@ -111,11 +113,19 @@ impl index::Handle for Arc<Peer> {
 }
 
 impl Peer {
-    pub(crate) fn new(core: &Arc<Core>, name: &str, origin: Origin, port: Arc<str>, sink: Sink) -> Arc<Self> {
+    pub(crate) fn new(
+        core: &Arc<Core>,
+        name: &str,
+        origin: Origin,
+        certificate: Option<Arc<str>>,
+        port: Arc<str>,
+        sink: Sink,
+    ) -> Arc<Self> {
         Arc::new(Self {
             id: core.next_id(),
             name: name.into(),
             origin,
+            certificate,
             port,
             core: Arc::clone(core),
             sink,
@@ -139,6 +149,19 @@ impl Peer {
 
     pub(crate) fn is_secondary(&self) -> bool {
         self.client_name().is_secondary()
+    }
+
+    /// Whether another client comes from the same process, user or host, with the same proof.
+    pub(crate) fn is_same_peer(&self, other: &Self) -> bool {
+        self.origin.is_same_peer(other.origin) && self.certificate == other.certificate
+    }
+
+    /// Where it comes from, and who it proved to be.
+    pub(crate) fn source(&self) -> String {
+        match &self.certificate {
+            Some(subject) => format!("{} {subject}", self.origin),
+            None => self.origin.to_string(),
+        }
     }
 
     pub(crate) const fn outbox(&self) -> Option<&Outbox> {

@@ -78,7 +78,7 @@ impl Registry {
         }
         if name.is_secondary() {
             let primary = names.index.get(name.primary()).ok_or(Refusal::NoPrimary)?;
-            if !primary.origin.is_same_peer(peer.origin) {
+            if !primary.is_same_peer(peer) {
                 return Err(Refusal::ForeignPrimary);
             }
         }

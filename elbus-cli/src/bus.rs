@@ -9,9 +9,15 @@ pub(crate) const FRAME_LIMIT: usize = 64 * 1024 * 1024;
 /// How to join, as the command line says.
 pub(crate) fn options(args: &Args) -> Options {
     let name = args.name().map_or_else(default_name, str::to_owned);
-    let options = Options::new(name)
+    let mut options = Options::new(name)
         .timeout(args.common.timeout)
         .frame_limit(FRAME_LIMIT);
+    if let Some(file) = &args.common.tls_ca {
+        options = options.tls_ca(file);
+    }
+    if let (Some(certificate), Some(key)) = (&args.common.tls_cert, &args.common.tls_key) {
+        options = options.tls_identity(certificate, key);
+    }
     match &args.address {
         Some(address) => options.address(address.clone()),
         None => options,

@@ -16,7 +16,8 @@
 //! | [`link`] | what lies between a client and a broker, for those who write another link |
 //!
 //! A client on a socket (feature `ipc`, the default) gathers what is sent and writes it when the sending task yields;
-//! it comes back after the connection was lost, with everything it had subscribed to. It runs on tokio.
+//! it comes back after the connection was lost, with everything it had subscribed to. It runs on tokio. Feature `tls` adds
+//! connections over TLS.
 
 mod address;
 mod client;
@@ -35,6 +36,9 @@ mod options;
 mod sending;
 #[cfg(feature = "ipc")]
 mod socket;
+#[cfg(feature = "tls")]
+#[doc(hidden)]
+pub mod tls;
 
 pub use address::{Address, AddressError};
 pub use client::{Client, Closing};
@@ -48,3 +52,5 @@ pub use link::Payload;
 #[cfg(feature = "ipc")]
 pub use options::Options;
 pub use sending::{Confirmation, Confirming, Sending, Sent};
+#[cfg(feature = "tls")]
+pub use tls::{TlsError, TlsFileError};

@@ -1,4 +1,6 @@
 //! How and where a client connects, and every limit it keeps.
+#[cfg(feature = "tls")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use elbus_proto::{ClientName, NameLimits, TopicLimits};
@@ -47,6 +49,8 @@ pub struct Options {
     pub(crate) keep_alive: Duration,
     pub(crate) names: NameLimits,
     pub(crate) topics: TopicLimits,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: socket::TlsSettings,
 }
 
 impl Options {
@@ -71,6 +75,8 @@ impl Options {
             keep_alive: Duration::from_secs(30),
             names: NameLimits::default(),
             topics: TopicLimits::default(),
+            #[cfg(feature = "tls")]
+            tls: socket::TlsSettings::default(),
         }
     }
 
@@ -210,6 +216,26 @@ impl Options {
     #[must_use]
     pub const fn topic_limits(mut self, limits: TopicLimits) -> Self {
         self.topics = limits;
+        self
+    }
+
+    /// For addresses `tls://host:port`: a PEM file with the certificates of the authorities that the broker's certificate
+    /// may be signed by. There is no default: a bus has an authority of its own as a rule; the public ones are in a file
+    /// as well on most systems.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls_ca(mut self, file: impl Into<PathBuf>) -> Self {
+        self.tls.authorities = Some(file.into());
+        self
+    }
+
+    /// For addresses `tls://host:port`: PEM files with the client's own certificate (and those between it and the
+    /// authority) and its key, for a broker that asks who is there. Files are read for each connection, so that a renewed
+    /// certificate is used by the next.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls_identity(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.tls.identity = Some((certificate.into(), key.into()));
         self
     }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Parser;
-use elbus_broker::{Address, AddressError, Config, ConfigError, SocketOptions};
+use elbus_broker::{Address, AddressError, Config, ConfigError, SocketOptions, TlsOptions};
 
 /// Runs the elbus message bus.
 ///
@@ -16,7 +16,7 @@ use elbus_broker::{Address, AddressError, Config, ConfigError, SocketOptions};
 #[command(version, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Where to listen; may be given several times: /path, name.sock, unix:///path, host:port, tcp://host:port,
-    /// and fifo:/path for a command FIFO beside them (Linux).
+    /// tls://host:port, and fifo:/path for a command FIFO beside them (Linux).
     #[arg(short = 'B', long, value_name = "ADDRESS")]
     bind: Vec<Bind>,
 
@@ -123,6 +123,24 @@ pub(crate) struct Args {
     #[arg(long, value_name = "GROUP", value_parser = group)]
     socket_group: Option<u32>,
 
+    /// The server's certificate for tls:// addresses, a PEM file, and behind it those between it and the authority. SIGHUP
+    /// has the files of certificates read again.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// The key of the certificate, a PEM file.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Ask clients at tls:// addresses for a certificate that is signed by an authority in this PEM file. A client's name
+    /// must then be one that its certificate is for, or lie under one: plant admits plant.pump.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+
+    /// Let clients with a certificate take any name.
+    #[arg(long, requires = "tls_client_ca")]
+    tls_any_name: bool,
+
     /// Log more: every client that comes and goes.
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -137,9 +155,10 @@ Examples:
   elbus-server                                   at the default address
   elbus-server -B /run/bus.sock -B 0.0.0.0:7777  a UNIX socket and TCP
   elbus-server -D -P /run/elbus.pid              in the background
+  elbus-server -B tls://0.0.0.0:7778 --tls-cert server.pem --tls-key server.key
 
 Ctrl-C or SIGTERM: what has arrived is delivered, then the server ends with exit code 0. A second signal \
-ends it at once. Exit code 1: it could not run, 2: wrong arguments.";
+ends it at once. So does SIGHUP, unless there is a tls:// address: then certificates are read again. Exit code 1: it could not run, 2: wrong arguments.";
 
 /// Something to listen at.
 #[derive(Clone, Debug)]
@@ -208,6 +227,29 @@ impl Args {
         options.owner = self.socket_owner;
         options.group = self.socket_group;
         options
+    }
+
+    /// How connections to TLS addresses are secured, if there are any.
+    pub(crate) fn tls_options(&self) -> Option<TlsOptions> {
+        let mut options = TlsOptions::new(self.tls_cert.as_ref()?, self.tls_key.as_ref()?);
+        options.client_ca.clone_from(&self.tls_client_ca);
+        options.any_name = self.tls_any_name;
+        Some(options)
+    }
+
+    /// Checks that what is said about TLS goes together.
+    pub(crate) fn check_tls(&self) -> Result<(), String> {
+        let address = self
+            .addresses()
+            .into_iter()
+            .find(|address| matches!(address, Address::Tls(_)));
+        match (address, &self.tls_cert) {
+            (Some(address), None) => Err(format!("-B {address} needs --tls-cert and --tls-key")),
+            (None, Some(_)) => {
+                Err("--tls-cert is of use with a tls:// address only: give one with -B".to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Says what is wrong with a value in the words and units of the command line.

@@ -44,5 +44,6 @@ fn main() -> ExitCode {
 /// What arguments cannot say one by one is a wrong argument like any other, and refused before anything is started.
 fn checked(args: &Args) -> Result<Broker, String> {
     overlap::check(&args.addresses()).map_err(|overlap| overlap.to_string())?;
+    args.check_tls()?;
     Broker::new(args.config()).map_err(|error| args.explain(&error))
 }

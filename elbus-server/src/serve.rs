@@ -84,7 +84,7 @@ async fn serve(args: &Args, broker: &Broker) -> Result<(), ServerError> {
     if args.in_background {
         daemon::say_up().map_err(ServerError::Background)?;
     }
-    let signal = signals.next().await;
+    let signal = signals.end(args, broker).await;
     tracing::info!(signal, "shutting down: what has arrived is delivered first");
     tokio::select! {
         () = broker.shutdown() => {
@@ -98,8 +98,12 @@ async fn serve(args: &Args, broker: &Broker) -> Result<(), ServerError> {
 async fn listen(args: &Args, broker: &Broker, addresses: &[Address]) -> Result<Vec<Address>, ListenError> {
     let options = args.socket_options();
     let mut bound = Vec::new();
+    let tls = args.tls_options();
     for address in addresses {
-        bound.push(broker.listen_with(address, &options).await?);
+        bound.push(match (address, &tls) {
+            (Address::Tls(_), Some(tls)) => broker.listen_tls(address, tls).await?,
+            _ => broker.listen_with(address, &options).await?,
+        });
     }
     for path in args.fifos() {
         broker.listen_fifo(path, &options).await?;
@@ -121,6 +125,22 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// Waits for the signal that ends the server. Where there are certificates, SIGHUP has them read again instead.
+    async fn end(&mut self, args: &Args, broker: &Broker) -> &'static str {
+        loop {
+            let signal = self.next().await;
+            if signal != "SIGHUP" || args.tls_options().is_none() {
+                return signal;
+            }
+            match broker.reload_tls().await {
+                Ok(()) => tracing::info!("certificates read again"),
+                Err(reason) => {
+                    tracing::error!(%reason, "certificates not read again: those in use stay in use");
+                }
+            }
+        }
     }
 
     async fn next(&mut self) -> &'static str {

@@ -55,6 +55,7 @@ impl From<ClientInfo> for Client {
                 ClientKind::Internal => "internal",
                 ClientKind::LocalIpc => "local_ipc",
                 ClientKind::Tcp => "tcp",
+                ClientKind::Tls => "tls",
             },
             source: info.source,
             port: info.port,
@@ -139,7 +140,7 @@ pub(super) fn disconnect(core: &Arc<Core>, caller: &Peer, params: &[u8]) -> Resu
     let may = match caller.origin {
         Origin::Process => true,
         Origin::Unix { uid } => uid == own || uid == 0,
-        Origin::Tcp { .. } => false,
+        Origin::Tcp { .. } | Origin::Tls { .. } => false,
     };
     if !may {
         return Err(Code::Access.into());

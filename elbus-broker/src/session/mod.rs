@@ -2,6 +2,7 @@
 //!
 //! One task a connection. It waits for its socket without holding a buffer, reads into the worker's scratch buffer
 //! and carries every request in it out at once ([`router`]); what has no room holds the session back ([`hold`]).
+pub(crate) mod certificate;
 mod frames;
 mod goodbye;
 pub(crate) mod greeting;

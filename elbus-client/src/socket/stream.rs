@@ -18,7 +18,11 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-use crate::{Address, keep_alive::Pace};
+#[cfg(feature = "tls")]
+use super::tls;
+#[cfg(feature = "tls")]
+use crate::tls::Relayed;
+use crate::{Address, ConnectError, Options, keep_alive::Pace};
 
 /// A broken pipe is an error and not a signal; where this flag is missing, the standard library sets a socket option.
 #[cfg(not(target_vendor = "apple"))]
@@ -31,19 +35,34 @@ const SEND: SendFlags = SendFlags::DONTWAIT;
 pub(super) enum Socket {
     Unix(UnixStream),
     Tcp(TcpStream),
+    /// In place of a TLS connection.
+    #[cfg(feature = "tls")]
+    Tls(Relayed),
 }
 
 impl Socket {
     /// Connects; a TCP peer that is gone is noticed within `keep_alive`.
-    pub(super) async fn connect(address: &Address, keep_alive: Duration) -> io::Result<Self> {
+    pub(super) async fn connect(address: &Address, options: &Options) -> Result<Self, ConnectError> {
+        let unreachable = |source| ConnectError::Unreachable {
+            address: address.clone(),
+            source,
+        };
         Ok(match address {
-            Address::Unix(path) => Self::Unix(UnixStream::connect(path).await?),
-            Address::Tcp(address) => {
-                let stream = TcpStream::connect(address).await?;
-                // Frames are gathered here already: holding them up in the kernel as well would only delay them.
-                stream.set_nodelay(true)?;
-                watch(&stream, keep_alive)?;
+            Address::Unix(path) => Self::Unix(UnixStream::connect(path).await.map_err(unreachable)?),
+            Address::Tcp(host) => {
+                let stream = tcp(host, options.keep_alive).await.map_err(unreachable)?;
                 Self::Tcp(stream)
+            }
+            #[cfg(feature = "tls")]
+            Address::Tls(host) => {
+                let stream = tcp(host, options.keep_alive).await.map_err(unreachable)?;
+                Self::Tls(Box::pin(tls::secure(stream, address, options)).await?)
+            }
+            #[cfg(not(feature = "tls"))]
+            Address::Tls(_) => {
+                return Err(ConnectError::NoTls {
+                    address: address.clone(),
+                });
             }
         })
     }
@@ -53,6 +72,8 @@ impl Socket {
         match self {
             Self::Unix(socket) => socket.poll_read_ready(cx),
             Self::Tcp(socket) => socket.poll_read_ready(cx),
+            #[cfg(feature = "tls")]
+            Self::Tls(relayed) => relayed.socket().poll_read_ready(cx),
         }
     }
 
@@ -61,6 +82,8 @@ impl Socket {
         match self {
             Self::Unix(socket) => socket.poll_write_ready(cx),
             Self::Tcp(socket) => socket.poll_write_ready(cx),
+            #[cfg(feature = "tls")]
+            Self::Tls(relayed) => relayed.socket().poll_write_ready(cx),
         }
     }
 
@@ -125,6 +148,8 @@ impl Socket {
         match self {
             Self::Unix(socket) => socket.try_io(interest, call),
             Self::Tcp(socket) => socket.try_io(interest, call),
+            #[cfg(feature = "tls")]
+            Self::Tls(relayed) => relayed.socket().try_io(interest, call),
         }
     }
 }
@@ -134,8 +159,18 @@ impl AsFd for Socket {
         match self {
             Self::Unix(socket) => socket.as_fd(),
             Self::Tcp(socket) => socket.as_fd(),
+            #[cfg(feature = "tls")]
+            Self::Tls(relayed) => relayed.as_fd(),
         }
     }
+}
+
+async fn tcp(address: &str, keep_alive: Duration) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    // Frames are gathered here already: holding them up in the kernel as well would only delay them.
+    stream.set_nodelay(true)?;
+    watch(&stream, keep_alive)?;
+    Ok(stream)
 }
 
 /// Has the system notice within `limit` that the other side is gone; zero leaves it to the system's own times.
@@ -169,9 +204,10 @@ mod tests {
     use tokio::net::TcpListener;
 
     async fn dialled(keep_alive: Duration) -> (Socket, TcpListener) {
+        let options = Options::new("a.client").keep_alive(keep_alive);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = Address::Tcp(listener.local_addr().unwrap().to_string());
-        (Socket::connect(&address, keep_alive).await.unwrap(), listener)
+        (Socket::connect(&address, &options).await.unwrap(), listener)
     }
 
     #[tokio::test]
