@@ -141,8 +141,8 @@ pub(crate) async fn secure(
 /// A client speaks first in TLS, and second in our protocol. One that says nothing is told so in the greeting, as far as
 /// the protocol has a word for it; published clients understand it as well.
 async fn speaks_first(mut stream: TcpStream, limit: Duration) -> Result<TcpStream, HandshakeFailed> {
-    if let Ok(ready) = tokio::time::timeout(limit, stream.readable()).await {
-        ready.map_err(TlsError::Io)?;
+    if let Ok(spoke) = tokio::time::timeout(limit, stream.peek(&mut [0])).await {
+        spoke.map_err(TlsError::Io)?;
         return Ok(stream);
     }
     let [a, b, c] = GREETING;
