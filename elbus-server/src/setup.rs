@@ -50,8 +50,9 @@ impl Setup {
         Ok(broker)
     }
 
-    pub(crate) fn check_addresses(&self) -> Result<(), String> {
-        overlap::check(&self.args.addresses()).map_err(|overlap| overlap.to_string())
+    fn check_addresses(&self) -> Result<(), String> {
+        overlap::check(&self.args.addresses()).map_err(|overlap| overlap.to_string())?;
+        self.args.check_tls()
     }
 }
 
