@@ -14,3 +14,4 @@ mod pid_file;
 mod resources;
 mod signals;
 mod sockets;
+mod tls;
