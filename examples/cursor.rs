@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     while let Some(customer) = in_bulk.next().await {
         count += u32::from(customer?.id > 0);
     }
-    println!("{count} customers in 100 calls");
+    println!("{count} customers, a thousand at a time");
     broker.shutdown().await;
     Ok(())
 }

@@ -1,20 +1,38 @@
-//! The broker of the published crate `elbus`, for the tests of clients in other languages: `published_broker SOCKET TCP`
-//! listens at both, says `ready`, and ends when it is killed.
-use std::{env, future, time::Duration};
+//! A broker of the published crates, for the tests of clients in other languages: `published_broker SOCKET TCP [CRATE]` listens
+//! at both, says `ready`, and ends when it is killed. CRATE is `elbus` (default) or `busrt`.
+use std::{env, error, future, time::Duration};
 
-use elbus::{
-    Error,
-    broker::{Broker, ServerConfig},
-};
+/// What the daemons of both crates have for a time-out by default.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
-    let [socket, tcp] = [1, 2].map(|n| env::args().nth(n).unwrap_or_default());
-    let mut broker = Broker::new();
+async fn main() -> Result<(), Box<dyn error::Error>> {
+    let [socket, tcp, origin] = [1, 2, 3].map(|n| env::args().nth(n).unwrap_or_default());
+    match origin.as_str() {
+        "" | "elbus" => elbus(&socket, &tcp).await?,
+        "busrt" => busrt(&socket, &tcp).await?,
+        _ => return Err(format!("{origin} is neither elbus nor busrt").into()),
+    }
+    Ok(())
+}
+
+async fn elbus(socket: &str, tcp: &str) -> Result<(), elbus::Error> {
+    let mut broker = elbus::broker::Broker::new();
+    // Without it nothing is announced.
     broker.init_default_core_rpc().await?;
-    let config = || ServerConfig::new().timeout(Duration::from_secs(5));
-    broker.spawn_unix_server(&socket, config()).await?;
-    broker.spawn_tcp_server(&tcp, config()).await?;
+    let config = || elbus::broker::ServerConfig::new().timeout(TIMEOUT);
+    broker.spawn_unix_server(socket, config()).await?;
+    broker.spawn_tcp_server(tcp, config()).await?;
+    println!("ready");
+    future::pending().await
+}
+
+async fn busrt(socket: &str, tcp: &str) -> Result<(), busrt::Error> {
+    let mut broker = busrt::broker::Broker::new();
+    broker.init_default_core_rpc().await?;
+    let config = || busrt::broker::ServerConfig::new().timeout(TIMEOUT);
+    broker.spawn_unix_server(socket, config()).await?;
+    broker.spawn_tcp_server(tcp, config()).await?;
     println!("ready");
     future::pending().await
 }

@@ -1,5 +1,5 @@
 //! The first connection, and what it refuses to try.
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use elbus_broker::{Broker, Config};
 use elbus_client::{Address, Client, ConnectError, Options, Qos};
@@ -66,9 +66,12 @@ fn the_first_connect_retries_until_the_broker_is_there_if_it_is_told_to() {
         let broker = bus.start_again().await;
         soon("a connection", connecting).await.unwrap().unwrap();
         broker.shutdown().await;
-        let limited = bus.options("late").retry_first_connect(Duration::from_millis(20));
+        let limit = Duration::from_millis(200);
+        let limited = bus.options("late").retry_first_connect(limit);
+        let began = Instant::now();
         let gone = soon("the end of trying", limited.connect()).await;
         assert!(matches!(gone, Err(ConnectError::Unreachable { .. })), "{gone:?}");
+        assert!(began.elapsed() >= limit, "all of the time is used");
     });
 }
 

@@ -3,9 +3,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use elbus_client::{Error, Outcome};
 use elbus_proto::{Code, OK, Op, Qos};
-use elbus_testkit::Raw;
+use elbus_testkit::{Raw, TestBroker, Transport};
 
-use crate::common::{Fake, block_on, connected, disconnected, on_every_socket, soon};
+use crate::common::{Fake, block_on, connected, disconnected, on_every_socket, options, soon};
 
 #[test]
 fn subscriptions_and_exclusions_come_back_with_the_broker() {
@@ -313,5 +313,28 @@ fn a_client_leaves_the_bus_when_it_and_its_inbox_are_dropped() {
         })
         .await
         .unwrap();
+    });
+}
+
+#[test]
+fn a_client_whose_runtime_ends_before_its_task_has_begun_is_closed() {
+    let test = TestBroker::start();
+    let address = test.address(Transport::Unix).clone();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let first = runtime();
+    let connecting = options("pump").address(address).connect();
+    let (client, mut inbox) = first.block_on(connecting).unwrap();
+    drop(first);
+    runtime().block_on(async {
+        assert_eq!(soon("the end", inbox.recv()).await, None);
+        assert_eq!(
+            soon("a verdict", client.send("pump", "x")).await,
+            Err(Error::Closed)
+        );
     });
 }

@@ -1,7 +1,7 @@
 //! The command FIFO.
 use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::PathBuf};
 
-use elbus_broker::{ListenError, SocketOptions};
+use elbus_broker::{Config, ListenError, SocketOptions};
 use elbus_proto::{delivery::Kind, rpc};
 use elbus_testkit::{TestBroker, Transport};
 use tempfile::TempDir;
@@ -86,6 +86,19 @@ fn a_line_in_pieces_is_one_command_and_a_bad_line_costs_only_itself() {
         pipe.echo(b" is too long\na.b behind\n");
         client.expect(Kind::Message, ".fifo", b"in pieces");
         client.expect(Kind::Message, ".fifo", b"behind");
+    });
+}
+
+#[test]
+fn a_line_as_long_as_the_limit_is_a_command_and_one_byte_more_is_none() {
+    on_every_link_with_a_pipe(|_, pipe, client| {
+        let limit = Config::default().fifo_line;
+        let line = |len: usize, byte: u8| [b"a.b ", &vec![byte; len - 4][..], b"\n"].concat();
+        pipe.echo(&line(limit, b'x'));
+        pipe.echo(&line(limit + 1, b'y'));
+        pipe.echo(&line(limit, b'z'));
+        client.expect(Kind::Message, ".fifo", &vec![b'x'; limit - 4]);
+        client.expect(Kind::Message, ".fifo", &vec![b'z'; limit - 4]);
     });
 }
 

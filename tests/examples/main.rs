@@ -6,3 +6,4 @@
 mod broker;
 mod clients;
 mod process;
+mod rpc;

@@ -2,6 +2,7 @@
 use std::{
     env,
     io::{BufRead, BufReader},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
@@ -23,7 +24,12 @@ pub(crate) struct Example {
 impl Example {
     /// Starts an example on a bus, which is the default one for it.
     pub(crate) fn on(bus: &Address, name: &str) -> Self {
-        Self::run(program(name).env(VARIABLE, bus.to_string()))
+        Self::on_with(bus, name, &[])
+    }
+
+    /// The same with arguments.
+    pub(crate) fn on_with(bus: &Address, name: &str, arguments: &[&str]) -> Self {
+        Self::run(program(name).env(VARIABLE, bus.to_string()).args(arguments))
     }
 
     /// Starts an example with arguments.
@@ -96,13 +102,19 @@ impl Drop for Example {
     }
 }
 
-/// The command of an example, which cargo has built: target/PROFILE/examples/NAME, beside target/PROFILE/deps/TEST.
+/// The command of an example.
 fn program(name: &str) -> Command {
+    Command::new(built(&format!("examples/{name}")))
+}
+
+/// A program that cargo has built: target/PROFILE/NAME, or target/PROFILE/examples/NAME, beside
+/// target/PROFILE/deps/TEST.
+pub(crate) fn built(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join("examples").join(name);
+    let program = test.ancestors().nth(2).unwrap().join(name);
     assert!(
         program.exists(),
-        "{program:?} is not built: run all tests, or `cargo build --examples --features full` first"
+        "{program:?} is not built: run `cargo test --workspace --features full`, which builds everything first"
     );
-    Command::new(program)
+    program
 }

@@ -160,8 +160,10 @@ impl Figures {
             &self.brokers,
             |case, broker| self.figure(case, broker),
         ));
+        // Cost against size is about growth, not about who is faster.
         if let Some((first, others)) = self.brokers.split_first()
             && !others.is_empty()
+            && group.expectation().is_none()
         {
             let title = format!("{first} ÷ others: figure (least–most) · CPU");
             text.push_str(&self.table(&title, cases, others, |case, broker| self.ratios(case, broker)));
@@ -283,12 +285,8 @@ impl Figures {
                 })
                 .filter(|(_, points)| !points.is_empty())
                 .collect();
-            let each = cases.first().map_or("", |case| case.unit().label());
-            return plot::lines(
-                title,
-                [what, &format!("broker CPU, ns each ({each} less the /s)")],
-                &lines,
-            );
+            let each = cases.first().map_or("", |case| case.unit().each());
+            return plot::lines(title, [what, &format!("broker CPU, ns a {each}")], &lines);
         }
         let bars = |case: &Case| {
             let base = self

@@ -8,7 +8,7 @@ import { failure, frames, next, until, within } from './kit/wait.mjs';
 
 const skip = process.env.ELBUS_PUBLISHED_BROKER
   ? false
-  : 'ELBUS_PUBLISHED_BROKER is not set: bindings/js/ci builds the published brokers (interop/examples/broker.rs) and sets it';
+  : 'ELBUS_PUBLISHED_BROKER is not set: bindings/js/ci builds the published brokers (interop/examples/published_broker.rs) and sets it';
 
 for (const name of ['elbus', 'busrt']) {
   test(`on the published broker of ${name}`, { skip }, async (t) => {

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clients, shared } from './kit/bus.mjs';
-import { cli, listener } from './kit/cli.mjs';
-import { next } from './kit/wait.mjs';
+import { cli, listener, rpcListener } from './kit/cli.mjs';
+import { Rpc, RpcError, Service } from './kit/elbus.mjs';
+import { next, until } from './kit/wait.mjs';
 
 for (let qos = 0; qos < 4; qos += 1) {
   const realtime = qos >= 2;
@@ -67,5 +68,55 @@ test('many frames of any length go both ways whole and in order', async (t) => {
   assert.deepEqual(
     heard.map(({ payload }) => payload),
     Array.from({ length: count }, (_, n) => text(n)),
+  );
+});
+
+test('Rust calls a JavaScript service', async (t) => {
+  const { address } = await shared();
+  const join = clients(t);
+  const service = new Service(await join('adder'));
+  service.method('add', ({ a, b }) => a + b, { description: 'Adds a and b.' });
+  service.method('echo', (params) => params);
+  service.method('fail', () => {
+    throw new RpcError(77, 'empty');
+  });
+  const notified = [];
+  service.onNotification = (event) => notified.push(event.getPayload().toString());
+  const call = (...args) => cli(address, 'rpc', 'call', '--json', `${join.group}.adder`, ...args);
+  assert.deepEqual(await call('add', 'a=2', 'b=3'), { code: 0, stdout: '5\n', stderr: '' });
+  const echoed = await call('echo', 'text=grüße', 'list:=[1,2.5,null]', 'deep.er=true');
+  assert.deepEqual(JSON.parse(echoed.stdout), { text: 'grüße', list: [1, 2.5, null], deep: { er: true } });
+  const failed = await call('fail');
+  assert.notEqual(failed.code, 0);
+  assert.match(failed.stderr, /77.*empty|empty.*77/);
+  assert.match((await call('nothing')).stderr, /-32601/);
+  const described = await cli(address, 'rpc', 'describe', `${join.group}.adder`);
+  assert.match(described.stdout, /add +Adds a and b\./);
+  assert.equal((await cli(address, 'rpc', 'notify', `${join.group}.adder`, 'noted')).code, 0);
+  await until(() => notified.length === 1);
+  assert.deepEqual(notified, ['noted']);
+});
+
+test('JavaScript calls a Rust service', async (t) => {
+  const { address } = await shared();
+  const join = clients(t);
+  const name = `${join.group}.rust`;
+  const rpc = new Rpc(await join('js'));
+  const reply = { text: 'grüße', list: [1, 2.5, null] };
+  const rust = await rpcListener(t, address, name, '--reply', JSON.stringify(reply));
+  assert.deepEqual(await rpc.call(name, 'any.method', { a: 1 }), reply);
+  assert.deepEqual(await rpc.call(name, 'another', undefined, { realtime: true }), reply);
+  await rpc.call0(name, 'no.reply', { b: [2] });
+  await rpc.notify(name, 'noted');
+  await rust.line(/noted/);
+  const sender = rpc.client.name;
+  assert.deepEqual(
+    rust.heard.map((line) => JSON.parse(line)),
+    [
+      { kind: 'call', sender, method: 'any.method', realtime: false, params: { a: 1 } },
+      { kind: 'call', sender, method: 'another', realtime: true, params: {} },
+      { kind: 'call0', sender, method: 'no.reply', realtime: false, params: { b: [2] } },
+      { kind: 'notification', sender, realtime: false, payload: 'noted' },
+    ],
   );
 });

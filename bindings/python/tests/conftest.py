@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+
 from support import CLI, PUBLISHED, SERVER, Broker, Bus, FakeBroker, PublishedBroker
 
 

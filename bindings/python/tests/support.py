@@ -121,6 +121,8 @@ class Face:
 
     def __getattr__(self, attribute):
         value = getattr(self._inner, attribute)
+        if isinstance(value, elbus.aio.Client):
+            return Face(self._loop, value)
         if not callable(value):
             return value
 

@@ -4,9 +4,10 @@ import socket
 import threading
 import time
 
+import pytest
+
 import elbus
 import elbus.aio
-import pytest
 from elbus import (
     ClosedError,
     Code,
@@ -192,10 +193,12 @@ def test_whoever_is_no_broker_or_refuses_is_told_apart(fake, fake_bus, kind, sai
     def speak():
         connection = fake.accept_only()
         connection.sendall(said)
-        # Ended in order, not reset, however much the client has said by then.
         connection.shutdown(socket.SHUT_WR)
-        while connection.recv(1024):
-            pass
+        try:
+            while connection.recv(1024):
+                pass
+        except ConnectionResetError:
+            pass  # the client did not care for the rest
         connection.close()
 
     speaking = threading.Thread(target=speak)
@@ -358,7 +361,7 @@ def test_a_closed_client_hands_out_what_it_received_and_ends(any_bus, kind):
     for n in range(3):
         client.send(client.name, str(n))
     client.close()
-    assert [f.text for f in client.recv_many(PATIENCE) + client.recv_many(0)] == ["0", "1", "2"]
+    assert [client.recv().text for _ in range(3)] == ["0", "1", "2"]
     assert client.recv() is None
     with pytest.raises(ClosedError):
         client.send(client.name, "late")

@@ -1,6 +1,7 @@
 """Every pattern of messages at every quality of service, between both kinds of clients, at both brokers."""
 
 import pytest
+
 from elbus import Code, Kind, MalformedError, Outcome, Qos, RefusedError, TooLargeError
 from support import PATIENCE, name
 

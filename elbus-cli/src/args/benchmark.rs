@@ -78,7 +78,12 @@ Stages:
   rpc.call+handle          calls of each worker to itself
   rpc.call0                calls to nobody that want no reply
 
-Every message and every reply is counted; it is an error (exit code 10) if one is missing.";
+Every message and every reply is counted; it is an error (exit code 10) if one is missing.
+
+Examples:
+  elbus-cli benchmark -w 4                             all stages, round trips one after the other
+  elbus-cli benchmark -w 4 --in-flight 64              64 on the way a worker
+  elbus-cli benchmark -w 4 --stage rpc.call --json     one stage, for scripts";
 
 impl Stage {
     pub(crate) fn name(self) -> String {

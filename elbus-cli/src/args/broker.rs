@@ -5,6 +5,7 @@ use super::Naming;
 use crate::values;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Broker {
     #[command(subcommand)]
     pub(crate) method: Method,
@@ -16,6 +17,13 @@ pub(crate) struct Broker {
     #[command(flatten)]
     pub(crate) naming: Naming,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  elbus-cli broker client.list 'plant.*'                   who is on the bus below plant
+  elbus-cli broker subscription.list --topic log/hall      who receives a topic
+  elbus-cli broker client.disconnect plant.pump            cut a client off
+  elbus-cli broker stats --json                            for scripts";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Method {

@@ -7,6 +7,7 @@ use super::{Listen, Naming};
 use crate::{params::Param, values};
 
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub(crate) enum Rpc {
     /// Call a method and print its result.
     Call(Call),
@@ -19,6 +20,19 @@ pub(crate) enum Rpc {
     /// List the methods that a service offers.
     Describe(Describe),
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  elbus-cli rpc describe calculator               the methods of a service, if it tells
+  elbus-cli rpc call calculator add a=1 b=2       prints the result; exit code 9 if it is an error
+  elbus-cli rpc call db query --stdin json < FILE --json
+                                                  JSON in, JSON out
+  elbus-cli rpc call0 plant.pump stop             wants no reply
+  elbus-cli rpc notify plant.panel 'door open'    a notification, any bytes
+  elbus-cli rpc listen --name plant.pump --reply '{\"ok\":true}'
+                                                  see what a service is asked, and answer it
+
+The options of `call` tell how params are written: elbus-cli rpc call --help";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Call {
@@ -49,7 +63,7 @@ pub(crate) struct Request {
     #[arg(value_name = "PARAM", value_parser = Param::parse)]
     pub(crate) params: Vec<Param>,
 
-    /// Read the params from the standard input.
+    /// Read the params from the standard input: json is sent as MessagePack, raw as it is.
     #[arg(long, value_name = "FORMAT", conflicts_with = "params")]
     pub(crate) stdin: Option<Format>,
 
@@ -60,9 +74,7 @@ pub(crate) struct Request {
 /// What the standard input holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// One JSON value, which is sent as MessagePack.
     Json,
-    /// Any bytes, which are sent as they are.
     Raw,
 }
 

@@ -40,7 +40,7 @@ impl Table {
             alignments: alignments.collect(),
         };
         let titles = columns.iter().map(|column| match column {
-            Column::Text(title) | Column::Number(title) => title.bold().to_string(),
+            Column::Text(title) | Column::Number(title) => (*title).to_owned(),
         });
         let titles = table.cells(titles);
         table.pretty.set_titles(titles);
@@ -66,8 +66,12 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in self.pretty.to_string().lines() {
-            writeln!(f, "{}", line.trim_end())?;
+        // Made bold here: the width of a cell is counted with its escape sequences.
+        for (at, line) in self.pretty.to_string().lines().enumerate() {
+            match line.trim_end() {
+                heading if at == 0 => writeln!(f, "{}", heading.bold())?,
+                line => writeln!(f, "{line}")?,
+            }
         }
         Ok(())
     }
@@ -89,7 +93,7 @@ mod tests {
         table.row(["ü\x1b[2J", "7", "x"]);
         let expected = "\
 name        frames  port
-------------------------
+-------------------------
 a.b          1,234
 ü\\u{1b}[2J       7  x
 ";

@@ -7,7 +7,7 @@ fn wrong_arguments_are_explained_and_end_with_exit_code_2() {
         (&[][..], "Usage: elbus-cli"),
         (
             &["lsten"],
-            "neither a command (send, publish, listen) nor an address",
+            "neither a command (send, publish, listen, rpc, broker, benchmark) nor an address",
         ),
         (&["ws://host:1", "listen"], "unknown scheme"),
         (&["/bus.sock"], "requires a subcommand"),
@@ -33,6 +33,50 @@ fn wrong_arguments_are_explained_and_end_with_exit_code_2() {
         (&["listen", "--timeout", "1ms"], "from 10ms to 1h"),
         (&["-n", "a*", "listen"], "the name holds '*'"),
         (&["listen", "stray"], "unexpected argument"),
+        (&["rpc"], "Usage: elbus-cli rpc"),
+        (&["rpc", "cal"], "unrecognized subcommand 'cal'"),
+        (&["rpc", "call", "x"], "<METHOD>"),
+        (&["rpc", "call", "a*", "m"], "the name holds '*'"),
+        (&["rpc", "call", "x", ""], "the name is empty"),
+        (
+            &["rpc", "call", "x", "m", "--json", "--raw"],
+            "cannot be used with",
+        ),
+        (&["rpc", "call0", "x", "m", "--json"], "'--json'"),
+        (&["rpc", "notify"], "<TARGET>"),
+        (&["rpc", "notify", "x", "y", "z"], "unexpected argument 'z'"),
+        (&["rpc", "listen", "--reply", "{"], "not JSON"),
+        (&["rpc", "listen", "-n", "0"], "'0' for '--count"),
+        (&["rpc", "describe", "x", "m"], "unexpected argument 'm'"),
+        (&["broker"], "Usage: elbus-cli broker"),
+        (&["broker", "client.lst"], "unrecognized subcommand 'client.lst'"),
+        (
+            &["broker", "client.list", "a*"],
+            "* stands only for the whole last part",
+        ),
+        (&["broker", "client.get"], "<CLIENT>"),
+        (&["broker", "client.disconnect", "a?"], "the name holds '?'"),
+        (
+            &["broker", "subscription.list"],
+            "<--client <NAME>|--topic <TOPIC>>",
+        ),
+        (
+            &["broker", "subscription.list", "--client", "a", "--topic", "b"],
+            "cannot be used with",
+        ),
+        (
+            &["broker", "subscription.list", "--topic", "a/+"],
+            "has no + or # as a level",
+        ),
+        (&["benchmark", "-w", "0"], "0 is not in 1..=1024"),
+        (&["benchmark", "-i", "0"], "'0' for '--iterations"),
+        (
+            &["benchmark", "--payload-size", "16777217"],
+            "16777217 is not in 0..=16777216",
+        ),
+        (&["benchmark", "--in-flight", "0"], "0 is not in 1..=16384"),
+        (&["benchmark", "--threads", "0"], "0 is not in 1..=256"),
+        (&["benchmark", "--stage", "rpc"], "send+recv.qos.processed"),
     ] {
         Cli::new(arguments).run().expect_failure(2, help);
     }
@@ -46,6 +90,9 @@ fn help_tells_the_options_and_every_exit_code() {
         "send",
         "publish",
         "listen",
+        "rpc",
+        "broker",
+        "benchmark",
         "--name",
         "--timeout",
         "--silent",
@@ -64,6 +111,8 @@ fn help_tells_the_options_and_every_exit_code() {
         "6  ",
         "7  ",
         "8  ",
+        "9  ",
+        "10 ",
         "130, 141, 143  ",
     ] {
         let told = help
@@ -72,25 +121,83 @@ fn help_tells_the_options_and_every_exit_code() {
             .any(|line| line.trim_start().starts_with(code));
         assert!(told, "{code:?} in {help:?}");
     }
-    let listen = Cli::new(&["listen", "--help"]).run();
-    for option in [
-        "-t, --topics",
-        "-x, --exclude",
-        "-n, --count",
-        "--for",
-        "--json",
-        "--raw",
-        "--name",
-    ] {
-        assert!(listen.text().contains(option), "{option} in {listen:?}");
-    }
-    let send = Cli::new(&["send", "--help"]).run();
-    for option in ["[PAYLOAD]", "-l, --lines", "--qos", "-n, --name"] {
-        assert!(send.text().contains(option), "{option} in {send:?}");
-    }
     let version = Cli::new(&["--version"]).run();
     assert_eq!(
         version.text(),
         format!("elbus-cli {}\n", env!("CARGO_PKG_VERSION"))
     );
+}
+
+#[test]
+fn the_help_of_a_command_tells_its_options() {
+    for (command, options) in [
+        (
+            &["listen"][..],
+            &[
+                "-t, --topics",
+                "-x, --exclude",
+                "-n, --count",
+                "--for",
+                "--json",
+                "--raw",
+                "--name",
+            ][..],
+        ),
+        (&["send"], &["[PAYLOAD]", "-l, --lines", "--qos", "-n, --name"]),
+        (&["rpc"], &["call", "call0", "notify", "listen", "describe"]),
+        (
+            &["rpc", "call"],
+            &[
+                "[PARAM]...",
+                "speed=1500",
+                "limits.low=1",
+                "list:=",
+                "--stdin",
+                "--json",
+                "--raw",
+                "-n, --name",
+            ],
+        ),
+        (&["rpc", "call0"], &["[PARAM]...", "list:=", "--stdin"]),
+        (&["rpc", "notify"], &["[PAYLOAD]", "-n, --name"]),
+        (
+            &["rpc", "listen"],
+            &["--reply", "-t, --topics", "-n, --count", "--json"],
+        ),
+        (&["rpc", "describe"], &["<TARGET>", "--json"]),
+        (
+            &["broker"],
+            &[
+                "test",
+                "info",
+                "stats",
+                "client.list",
+                "client.get",
+                "client.disconnect",
+                "subscription.list",
+                "--json",
+            ],
+        ),
+        (&["broker", "client.list"], &["[MASK]", "--json"]),
+        (&["broker", "subscription.list"], &["--client", "--topic"]),
+        (
+            &["benchmark"],
+            &[
+                "-w, --workers",
+                "-i, --iterations",
+                "--payload-size",
+                "--in-flight",
+                "--threads",
+                "--stage",
+                "--json",
+                "rpc.call+handle",
+            ],
+        ),
+    ] {
+        let help = Cli::new(&[command, &["--help"]].concat()).run();
+        help.expect_success();
+        for option in options {
+            assert!(help.text().contains(option), "{option} in {help:?}");
+        }
+    }
 }

@@ -5,11 +5,16 @@
 mod support;
 
 mod arguments;
+mod benchmark;
+mod broker;
+mod calling;
 mod connections;
 mod document;
 mod endings;
 mod formats;
 mod lines;
 mod listening;
+mod results;
+mod rpc_listening;
 mod sending;
 mod terminal;

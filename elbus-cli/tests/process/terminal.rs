@@ -119,3 +119,62 @@ fn a_payload_that_is_typed_is_asked_for() {
     assert_eq!(receiver.message().1, b"typed\n");
     assert_eq!(sending.end().code, Some(0));
 }
+
+/// What is shown of a command on a terminal that has its standard output and error.
+fn on_screen(bus: &Bus, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let Terminal { screen, line } = Terminal::open();
+    let mut running = bus.cli(arguments);
+    for (variable, value) in variables {
+        running = running.env(variable, value);
+    }
+    let running = running.stdout(line.try_clone().unwrap()).stderr(line);
+    let ended = Running::on_screen(running, screen).end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    ended.text().to_owned()
+}
+
+#[test]
+fn the_heading_of_a_table_is_bold() {
+    let bus = Bus::start();
+    let shown = on_screen(&bus, &["broker", "test"], &[]);
+    let bold = "\x1b[1mwhat  value\x1b[0m\r\n------------\r\nok    true\r\n";
+    assert_eq!(shown, bold);
+    for variables in [&[("NO_COLOR", "1")][..], &[("TERM", "dumb")]] {
+        let plain = "what  value\r\n------------\r\nok    true\r\n";
+        assert_eq!(on_screen(&bus, &["broker", "test"], variables), plain);
+    }
+}
+
+#[test]
+fn a_benchmark_shows_how_far_it_has_come() {
+    let bus = Bus::start();
+    let benchmark = ["benchmark", "-i", "1000", "--stage", "rpc.call"];
+    let shown = on_screen(&bus, &benchmark, &[]);
+    let (bar, table) = shown.rsplit_once("\r\x1b[K").unwrap();
+    assert!(
+        bar.starts_with("\r\x1b[Krpc.call ") && bar.contains(" %  "),
+        "{shown:?}"
+    );
+    assert!(table.contains("rpc.call ") && !table.contains('%'), "{shown:?}");
+    for (more, variables) in [
+        (&["-s"][..], &[][..]),
+        (&[], &[("NO_COLOR", "1")]),
+        (&[], &[("TERM", "dumb")]),
+    ] {
+        let shown = on_screen(&bus, &[&benchmark, more].concat(), variables);
+        assert!(!shown.contains('%'), "{more:?} {variables:?}: {shown:?}");
+    }
+}
+
+#[test]
+fn a_benchmark_that_is_interrupted_clears_its_line() {
+    let bus = Bus::start();
+    let Terminal { screen, line } = Terminal::open();
+    let benchmark = bus.cli(&["-n", "my.name", "benchmark", "-i", "4000000000"]);
+    let running = Running::on_screen(benchmark.stderr(line), screen);
+    running.wait_for_output(" %  ");
+    running.signal(rustix::process::Signal::INT);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert!(ended.text().ends_with("\r\x1b[K"), "{ended:?}");
+}

@@ -5,12 +5,18 @@ use std::{
     thread,
 };
 
-use elbus_proto::{Code, OK, Qos, delivery::acknowledgement, greeting::GREETING, request::RequestHeader};
+use elbus_proto::{
+    Code, OK, Qos,
+    delivery::{Kind, acknowledgement, header},
+    greeting::GREETING,
+    request::RequestHeader,
+    rpc,
+};
 use tempfile::TempDir;
 
 use super::Cli;
 
-/// A broker that misbehaves in one way, towards one client.
+/// A broker that misbehaves in one way, towards one client unless it says otherwise.
 pub(crate) struct Broken(TempDir);
 
 impl Broken {
@@ -89,6 +95,31 @@ impl Broken {
         })
     }
 
+    /// Registers everybody, acknowledges everything and delivers nothing. When it is called, it knows nobody.
+    pub(crate) fn that_swallows_messages() -> Self {
+        const NOBODY: &[u8] = b"\x81\xa7clients\x90";
+        Self::replying(Some(NOBODY))
+    }
+
+    /// The same, and does not answer when it is called.
+    pub(crate) fn that_swallows_calls() -> Self {
+        Self::replying(None)
+    }
+
+    /// Registers everybody, acknowledges everything, and answers every call of its methods with the same result.
+    pub(crate) fn that_replies(result: &'static [u8]) -> Self {
+        Self::replying(Some(result))
+    }
+
+    fn replying(result: Option<&'static [u8]>) -> Self {
+        Self::listening(move |listener| {
+            // One thread a client, until the test is over.
+            while let Ok((stream, _)) = listener.accept() {
+                thread::spawn(move || reply_to_all(stream, result));
+            }
+        })
+    }
+
     fn serving(serve: impl FnOnce(UnixStream) + Send + 'static) -> Self {
         Self::listening(|listener| serve(listener.accept().unwrap().0))
     }
@@ -118,13 +149,35 @@ fn register(stream: &mut UnixStream, answer: u8) {
     stream.write_all(&[answer]).unwrap();
 }
 
+fn reply_to_all(mut stream: UnixStream, result: Option<&[u8]>) -> Option<()> {
+    const FROM: &[u8] = b".broker\0";
+    register(&mut stream, OK);
+    loop {
+        let (request, body) = request_and_body(&mut stream)?;
+        if request.qos.is_acknowledged() {
+            stream.write_all(&acknowledgement(request.id, Ok(()))).ok()?;
+        }
+        let call = body.strip_prefix(FROM).map(rpc::decode);
+        if let (Some(Ok(rpc::Payload::Request { id, .. })), Some(result)) = (call, result) {
+            let body = [FROM, &rpc::reply_header(id), result].concat();
+            let header = header(Kind::Message, body.len() as u32, false);
+            stream.write_all(&[&header[..], &body].concat()).ok()?;
+        }
+    }
+}
+
 /// The header of the next request, its body read as well.
 fn request(stream: &mut UnixStream) -> Option<RequestHeader> {
+    Some(request_and_body(stream)?.0)
+}
+
+fn request_and_body(stream: &mut UnixStream) -> Option<(RequestHeader, Vec<u8>)> {
     let mut header = [0; 9];
     stream.read_exact(&mut header).ok()?;
     let header = RequestHeader::decode(&header).unwrap();
-    stream.read_exact(&mut vec![0; header.body_len as usize]).ok()?;
-    Some(header)
+    let mut body = vec![0; header.body_len as usize];
+    stream.read_exact(&mut body).ok()?;
+    Some((header, body))
 }
 
 fn wait_for_end(stream: &mut UnixStream) {

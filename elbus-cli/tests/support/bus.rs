@@ -1,7 +1,8 @@
 //! A broker at a UNIX socket, which can be stopped and started again.
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Instant};
 
 use elbus_broker::{Address, Broker, Config};
+use elbus_rpc::{Rpc, Service};
 use elbus_testkit::{PATIENCE, Raw};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -60,6 +61,38 @@ impl Bus {
     /// A client that does not use our client library.
     pub(crate) fn client(&self, name: &str) -> Raw {
         Raw::register(&Address::Unix(self.socket()), name)
+    }
+
+    /// A service in the broker's process, for as long as what this answers is held.
+    pub(crate) fn serve<S: Clone + Send + Sync + 'static>(&self, name: &str, service: Service<S>) -> Rpc {
+        let _runtime = self.runtime.enter();
+        let (client, inbox) = self.broker.client(name).unwrap();
+        service.start(client, inbox).unwrap()
+    }
+
+    /// Who is on the bus.
+    pub(crate) fn clients(&self) -> Vec<String> {
+        let clients = self.broker.clients().into_iter();
+        clients.map(|client| client.name).collect()
+    }
+
+    /// Waits until a client is on the bus.
+    pub(crate) fn wait_for(&self, name: &str) {
+        let end = Instant::now() + PATIENCE;
+        while !self.clients().iter().any(|client| client == name) {
+            assert!(
+                Instant::now() < end,
+                "{name} is not on the bus, only {:?}",
+                self.clients()
+            );
+            std::thread::yield_now();
+        }
+    }
+
+    /// The bus over TCP as well.
+    pub(crate) fn listen_on_tcp(&self) -> Address {
+        let address = "127.0.0.1:0".parse().unwrap();
+        self.runtime.block_on(self.broker.listen(&address)).unwrap()
     }
 
     /// The program with these arguments, and this bus as the default one.

@@ -17,25 +17,31 @@ pub(super) async fn first(shared: &Shared) -> Result<Arc<Socket>, ConnectError> 
             Err(_) if shared.primary_is_gone() => return Err(ConnectError::Closed),
             Err(error) => error,
         };
-        let delay = backoff.next();
-        if !error.may_pass() || Instant::now() + delay > end {
+        // The last try is at the end of the time.
+        let left = end.saturating_duration_since(Instant::now());
+        if !error.may_pass() || left.is_zero() {
             return Err(error);
         }
+        let delay = backoff.next().min(left);
         tracing::debug!(client = shared.options.name, %error, ?delay, "not connected yet");
         tokio::time::sleep(delay).await;
     }
 }
 
 /// Drives one connection after the other.
-pub(super) async fn run(shared: Arc<Shared>, first: Arc<Socket>) {
-    // However this ends, also when the runtime goes down: nobody waits for it in vain.
-    let _ending = Ending(&shared);
+pub(super) fn run(shared: Arc<Shared>, first: Arc<Socket>) -> impl Future<Output = ()> {
+    // However this ends, also when the runtime goes down before it has begun: nobody waits for it in vain.
+    let ending = Ending(shared);
+    async move { drive(&ending.0, first).await }
+}
+
+async fn drive(shared: &Shared, first: Arc<Socket>) {
     let mut socket = first;
     let mut backoff = Backoff::of(&shared.options);
     loop {
         tracing::info!(address = %shared.address, "connected");
         let since = Instant::now();
-        let mut driver = Driver::new(&shared, socket);
+        let mut driver = Driver::new(shared, socket);
         let why = std::future::poll_fn(|cx| driver.poll(cx)).await;
         drop(driver);
         tracing::info!(reason = %why, "disconnected");
@@ -45,7 +51,7 @@ pub(super) async fn run(shared: Arc<Shared>, first: Arc<Socket>) {
         if shared.options.backoff.is_none() {
             return;
         }
-        socket = match again(&shared, &mut backoff).await {
+        socket = match again(shared, &mut backoff).await {
             Some(socket) => socket,
             None => return,
         };
@@ -86,9 +92,9 @@ async fn redial(shared: &Shared, backoff: &mut Backoff) -> Option<Arc<Socket>> {
 }
 
 /// Sees to it that a client whose task has ended is closed.
-struct Ending<'a>(&'a Shared);
+struct Ending(Arc<Shared>);
 
-impl Drop for Ending<'_> {
+impl Drop for Ending {
     fn drop(&mut self) {
         self.0.disconnected();
         self.0.end();

@@ -127,6 +127,15 @@ fn a_value_that_makes_no_sense_is_refused_with_its_line_and_the_reason() {
         ("pid-file = 5", 1, "expected a text, not a TOML integer"),
         ("\n\nclients = 1\nclients = 2", 4, "duplicate key"),
         ("clients = ", 1, ""),
+    ] {
+        refused(text, reason);
+        refused(text, &format!("elbus.toml, line {line}: "));
+    }
+}
+
+#[test]
+fn a_rule_that_makes_no_sense_is_refused_with_its_line_and_the_reason() {
+    for (text, line, reason) in [
         ("access = 5", 1, "expected tables that begin with [[access]]"),
         (
             "[access]\nname = \"a\"",

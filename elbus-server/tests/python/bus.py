@@ -14,7 +14,7 @@ import threading
 import traceback
 
 PATIENCE = 20
-LIBRARIES = ['elbus', 'busrt', 'busrt_async']
+LIBRARIES = os.environ.get('LIBRARIES', 'elbus busrt busrt_async').split()
 
 OP_PUBLISH, OP_SUBSCRIBE, OP_UNSUBSCRIBE, OP_MESSAGE, OP_BROADCAST = 0x01, 0x02, 0x03, 0x12, 0x13
 OK, NOT_REGISTERED, BAD_DATA, BUSY, ACCESS_DENIED = 0x01, 0x71, 0x72, 0x76, 0x79

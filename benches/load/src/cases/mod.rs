@@ -121,6 +121,19 @@ impl Unit {
         }
     }
 
+    /// What the CPU time is divided by, in a word.
+    pub(crate) const fn each(self) -> &'static str {
+        match self {
+            Self::Messages | Self::Micros | Self::Seconds => "message",
+            Self::Operations => "operation",
+            Self::Deliveries => "delivery",
+            Self::RoundTrips => "round trip",
+            Self::Connections => "connection",
+            Self::KibPerClient => "client and second",
+            Self::Calls => "call",
+        }
+    }
+
     /// Whether a larger figure is the better one.
     pub(crate) const fn more_is_better(self) -> bool {
         !matches!(self, Self::KibPerClient | Self::Seconds | Self::Micros)

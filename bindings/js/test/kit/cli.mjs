@@ -27,3 +27,13 @@ export async function listener(address, name, count, ...args) {
     },
   };
 }
+
+/** Answers calls until the test ends. */
+export async function rpcListener(t, address, name, ...args) {
+  const all = [address, 'rpc', 'listen', '--name', name, '--json', ...args];
+  const child = spawn(program('elbus-cli'), all, { stdio: ['ignore', 'pipe', 'pipe'] });
+  t.after(() => child.kill('SIGKILL'));
+  const output = lines(child.stdout);
+  await lines(child.stderr).line(/^listening/);
+  return output;
+}

@@ -128,14 +128,17 @@ async function freePort() {
   return port;
 }
 
-/** Starts a published broker; answers its address and how to end it. */
-export async function publishedBroker(name) {
-  const child = spawn(process.env.ELBUS_PUBLISHED_BROKER, [name], { stdio: ['pipe', 'pipe', 'inherit'] });
+/** Starts a broker of the published crate `elbus` or `busrt`; answers where it listens and how to end it. */
+export async function publishedBroker(origin) {
+  const address = join(folder(), 'bus.sock');
+  const args = [address, `127.0.0.1:${await freePort()}`, origin];
+  const child = spawn(process.env.ELBUS_PUBLISHED_BROKER, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   process.once('exit', () => child.kill('SIGKILL'));
-  const address = await lines(child.stdout).line(/sock/);
+  await lines(child.stdout).line(/ready/);
+  await listening(address);
   const stop = async () => {
     const ended = event(child, 'exit');
-    child.stdin.end();
+    child.kill('SIGKILL');
     await ended;
   };
   return { address, stop };

@@ -392,7 +392,7 @@ class _Pool:
         self._handle = handle
         self._waiting: SimpleQueue[tuple[Frame, _wire.Request]] = SimpleQueue()
         self._notes: SimpleQueue[Frame] = SimpleQueue()
-        self._noter: Optional[threading.Thread] = None
+        self._noting = False
         self._lock = threading.Lock()
         self._threads = 0
         self._idle = 0
@@ -413,9 +413,10 @@ class _Pool:
         if self._notes.qsize() >= 65_536:
             return
         self._notes.put(frame._replace(payload=frame.payload[1:]))
-        if self._noter is None:
-            self._noter = threading.Thread(target=self._note, name="elbus-notifications", daemon=True)
-            self._noter.start()
+        with self._lock:
+            if not self._noting:
+                self._noting = True
+                threading.Thread(target=self._note, name="elbus-notifications", daemon=True).start()
 
     def block(self) -> bool:
         """Say that a handler waits for a call of its own, if it is one that says so; another may run meanwhile."""
@@ -461,7 +462,14 @@ class _Pool:
 
     def _note(self) -> None:
         while True:
-            frame = self._notes.get()
+            try:
+                frame = self._notes.get(timeout=_IDLE)
+            except Empty:
+                with self._lock:
+                    if self._notes.empty():
+                        self._noting = False
+                        return
+                continue
             handler = self._service._on_notification
             if handler is not None:
                 try:

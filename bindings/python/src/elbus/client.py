@@ -151,7 +151,7 @@ class Client:
         with self.mgmt_lock:
             if self._link is link:
                 if self.connected:
-                    logger.error("%s: connection lost: %s", self.name, why)
+                    logger.info("%s: connection lost: %s", self.name, why)
                 self.connected = False
         link.close()
 

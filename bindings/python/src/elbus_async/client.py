@@ -139,7 +139,7 @@ class Client:
 
     def _lost(self, link: Link, why: str) -> None:
         if self._link is link and self.connected:
-            logger.error("%s: connection lost: %s", self.name, why)
+            logger.info("%s: connection lost: %s", self.name, why)
             self.connected = False
 
     def _receive(self, frames: list[_types.Frame], acknowledgements: list[tuple[int, int]], size: int) -> None:

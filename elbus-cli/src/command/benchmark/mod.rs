@@ -154,12 +154,12 @@ async fn check_arrival(control: &Rpc, clients: &[Client], sent: u64) -> Result<(
         .filter_map(|client| frames.get(client.name()))
         .sum();
     let expected = sent + clients.len() as u64;
-    if read == expected {
-        return Ok(());
+    match expected.checked_sub(read) {
+        None | Some(0) => Ok(()),
+        Some(missing) => Err(CliError::Lost {
+            what: "messages",
+            missing,
+            expected,
+        }),
     }
-    Err(CliError::Lost {
-        what: "messages",
-        missing: expected.saturating_sub(read),
-        expected: sent,
-    })
 }

@@ -112,7 +112,8 @@ class Rpc:
         # What handles calls: their tasks, those that wait, and what cannot be lost to the garbage collector.
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: deque[tuple[Frame, _wire.Request]] = deque()
-        self._notes: Optional[asyncio.Queue[Frame]] = None
+        self._notes: deque[Frame] = deque()
+        self._noting = False
         self._noter: Optional[asyncio.Task[None]] = None
         client._tap_waits = lambda: bool(self._calls)
         client._tap_lost = self._lost
@@ -383,23 +384,26 @@ class Rpc:
 
     def _notified(self, frame: Frame) -> None:
         """Have a notification handled: one after the other, in order; too many are left out."""
-        if self._notes is None:
-            self._notes = asyncio.Queue(_NOTES)
-            self._noter = self._loop.create_task(self._note(self._notes))
-        if not self._notes.full():
-            self._notes.put_nowait(frame)
+        if len(self._notes) < _NOTES:
+            self._notes.append(frame)
+        if not self._noting:
+            self._noting = True
+            self._noter = self._loop.create_task(self._note())
 
-    async def _note(self, notes: asyncio.Queue[Frame]) -> None:
-        while True:
-            frame = await notes.get()
-            handler = self._service._on_notification if self._service is not None else None
-            if handler is not None:
-                try:
-                    value = handler(frame)
-                    if asyncio.iscoroutine(value):
-                        await value
-                except Exception:
-                    log.exception("on_notification failed")
+    async def _note(self) -> None:
+        try:
+            while self._notes:
+                frame = self._notes.popleft()
+                handler = self._service._on_notification if self._service is not None else None
+                if handler is not None:
+                    try:
+                        value = handler(frame)
+                        if asyncio.iscoroutine(value):
+                            await value
+                    except Exception:
+                        log.exception("on_notification failed")
+        finally:
+            self._noting = False
 
 
 class Service(ServiceBase):
