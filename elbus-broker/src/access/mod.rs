@@ -7,7 +7,7 @@
 //! | `rights` | what the rules give one client, asked for every new address and filter |
 //!
 //! Nothing here is asked for in the steady state: a session remembers whom it may reach beside who that is (`route`), and
-//! forgets both when the rules change, which it sees from [`Access::epoch`].
+//! forgets both when the rules change, which it sees from `Access::epoch`.
 mod rights;
 mod rules;
 mod source;

@@ -89,8 +89,8 @@ async fn ours(
 
 #[test]
 fn ours_reads_what_busrt_offers() {
-    let broker = Broker::ours();
     for transport in Transport::ALL {
+        let broker = Broker::ours();
         wait(async {
             let map = cursors::Map::new(Duration::from_secs(30));
             let _service = RpcClient::new(theirs(&broker, transport, "counter").await, Counter(map));
@@ -110,8 +110,8 @@ fn ours_reads_what_busrt_offers() {
 
 #[test]
 fn busrt_reads_what_ours_offers() {
-    let broker = Broker::ours();
     for transport in Transport::ALL {
+        let broker = Broker::ours();
         wait(async {
             let (client, inbox) = ours(&broker, transport, "counter").await;
             let cursors = Cursors::new();

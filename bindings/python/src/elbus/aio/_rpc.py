@@ -111,6 +111,7 @@ class Rpc:
         self._methods = _names.Cache(_names.method)
         # What handles calls: their tasks, those that wait, and what cannot be lost to the garbage collector.
         self._tasks: set[asyncio.Task[None]] = set()
+        self._running = 0
         self._waiting: deque[tuple[Frame, _wire.Request]] = deque()
         self._notes: deque[Frame] = deque()
         self._noting = False
@@ -312,7 +313,8 @@ class Rpc:
         service = self._service
         if service is None:
             self._answer_error(frame, request.ident, RpcError.METHOD_NOT_FOUND, b"this client serves no calls")
-        elif len(self._tasks) < service.concurrent:
+        elif self._running < service.concurrent:
+            self._running += 1
             self._start(self._serve(frame, request))
         elif len(self._waiting) < service.waiting_requests:
             self._waiting.append((frame, request))
@@ -326,11 +328,15 @@ class Rpc:
 
     async def _serve(self, frame: Frame, request: _wire.Request) -> None:
         """Handle a call, and then those that wait."""
-        while True:
-            await self._handle(frame, request)
-            if not self._waiting:
-                return
-            frame, request = self._waiting.popleft()
+        try:
+            while True:
+                await self._handle(frame, request)
+                if not self._waiting:
+                    return
+                frame, request = self._waiting.popleft()
+        finally:
+            # Here and not when the task is done, which is later: a call that comes in between would wait for nobody.
+            self._running -= 1
 
     async def _handle(self, frame: Frame, request: _wire.Request) -> None:
         service = self._service

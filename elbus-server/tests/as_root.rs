@@ -1,0 +1,151 @@
+//! Several users at one socket. Needs root, to become them: `cargo test -p elbus-server --test as_root -- --ignored`.
+//!
+//! The test runs itself once more as another user, who is then a client.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+#[allow(dead_code, unused_imports, reason = "other tests use the rest")]
+mod support;
+
+use std::{
+    env, fs,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use elbus_broker::Address;
+use elbus_proto::{Code, Op};
+use elbus_testkit::Raw;
+use rustix::process::Signal;
+use support::Server;
+use tempfile::{TempDir, tempdir};
+
+/// Users and a group of whom nobody needs to know.
+const ALICE: u32 = 64_001;
+const BOB: u32 = 64_002;
+const CREW: u32 = 64_010;
+
+const SOCKET: &str = "ELBUS_TEST_SOCKET";
+const NAME: &str = "ELBUS_TEST_NAME";
+
+struct Bus {
+    directory: TempDir,
+    server: Server,
+    /// The test's own program, where everybody may run it.
+    program: PathBuf,
+}
+
+impl Bus {
+    fn start(rules: &str) -> Self {
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "this test becomes other users: run it as root"
+        );
+        let directory = tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let program = directory.path().join("client");
+        fs::copy(env::current_exe().unwrap(), &program).unwrap();
+        write(directory.path(), rules);
+        let more = ["--config", "elbus.toml", "--socket-mode", "666"];
+        let server = Server::start(directory.path(), &more);
+        Self {
+            directory,
+            server,
+            program,
+        }
+    }
+
+    /// What a client of this user and group hears when it connects and publishes to `plant/rpm`.
+    fn hears(&self, user: u32, group: u32, name: &str) -> String {
+        let output = Command::new(&self.program)
+            .args(["--exact", "is_a_client", "--ignored", "--nocapture"])
+            .current_dir("/")
+            .env(SOCKET, self.directory.path().join("bus.sock"))
+            .env(NAME, name)
+            .gid(group)
+            .uid(user)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let heard = said.lines().find_map(|line| line.split_once("heard: "));
+        let (_, heard) = heard.unwrap_or_else(|| panic!("{said}\n{:?}", String::from_utf8(output.stderr)));
+        heard.to_owned()
+    }
+}
+
+fn write(directory: &Path, rules: &str) {
+    fs::write(directory.join("elbus.toml"), rules).unwrap();
+}
+
+/// Not a test by itself: the client of those below.
+#[test]
+#[ignore = "run by the other tests, as another user"]
+fn is_a_client() {
+    let (Some(socket), Ok(name)) = (env::var_os(SOCKET), env::var(NAME)) else {
+        return;
+    };
+    let (mut client, answer) = Raw::try_register(&Address::Unix(socket.into()), name.as_bytes());
+    let heard = match Code::result(answer) {
+        Ok(()) => format!("connected, {:?}", client.ask(1, Op::Publish, b"plant/rpm\0900")),
+        Err(code) => format!("refused, {code:?}"),
+    };
+    println!("heard: {heard}");
+}
+
+const PUBLISHED: &str = "connected, Ok(())";
+const NOT_PUBLISHED: &str = "connected, Err(Access)";
+const REFUSED: &str = "refused, Access";
+
+#[test]
+#[ignore = "needs root, to become two users"]
+fn one_of_two_users_may_publish_and_the_other_one_not() {
+    let rules = format!(
+        "[[access]]\nname = \"plant.*\"\nfrom = \"unix:user={ALICE}\"\npublish = \"plant/#\"\n\
+         [[access]]\nname = \"reader.*\"\nfrom = [\"unix:user={ALICE}\", \"unix:user={BOB}\"]\n"
+    );
+    let mut bus = Bus::start(&rules);
+    assert_eq!(bus.hears(ALICE, ALICE, "plant.pump"), PUBLISHED);
+    assert_eq!(bus.hears(ALICE, ALICE, "reader.1"), NOT_PUBLISHED);
+    assert_eq!(bus.hears(BOB, BOB, "plant.pump"), REFUSED);
+    assert_eq!(bus.hears(BOB, BOB, "reader.1"), NOT_PUBLISHED);
+    // Not even root is another user.
+    assert_eq!(bus.hears(0, 0, "plant.pump"), REFUSED);
+    let more =
+        format!("[[access]]\nname = \"reader.1\"\nfrom = \"unix:user={BOB}\"\npublish = \"plant/rpm\"\n");
+    write(bus.directory.path(), &format!("{rules}{more}"));
+    bus.server.signal(Signal::HUP);
+    bus.server.process.wait_for_error("is in force");
+    assert_eq!(bus.hears(BOB, BOB, "reader.1"), PUBLISHED);
+}
+
+#[test]
+#[ignore = "needs root, to become members of a group"]
+fn a_group_is_that_of_the_process_on_the_other_end() {
+    let bus = Bus::start(&format!(
+        "[[access]]\nname = \"*\"\nfrom = \"unix:group={CREW}\"\npublish = \"plant/#\"\n"
+    ));
+    assert_eq!(bus.hears(ALICE, CREW, "plant.pump"), PUBLISHED);
+    assert_eq!(bus.hears(BOB, CREW, "plant.pump"), PUBLISHED);
+    assert_eq!(bus.hears(ALICE, ALICE, "plant.pump"), REFUSED);
+}
+
+#[test]
+#[ignore = "needs root, to become two users"]
+fn a_reserved_name_is_had_by_its_user_alone() {
+    let bus = Bus::start(&format!(
+        "[[reserved]]\nname = \"plant.*\"\nfrom = \"unix:user={ALICE}\"\n"
+    ));
+    assert_eq!(bus.hears(ALICE, ALICE, "plant.pump"), PUBLISHED);
+    assert_eq!(bus.hears(BOB, BOB, "plant.pump"), REFUSED);
+    assert_eq!(bus.hears(BOB, BOB, "office.light"), PUBLISHED);
+}
+
+#[test]
+#[ignore = "needs root, to become two users"]
+fn a_secondary_of_another_users_client_is_refused_although_the_rules_admit_both() {
+    let bus = Bus::start("[[access]]\nname = \"*\"\nfrom = \"unix\"\npublish = \"#\"\n");
+    // The primary is root's.
+    let _primary = bus.server.client("plant.pump");
+    assert_eq!(bus.hears(0, 0, "plant.pump%%1"), PUBLISHED);
+    assert_eq!(bus.hears(ALICE, ALICE, "plant.pump%%2"), REFUSED);
+}
