@@ -160,6 +160,10 @@ impl Config {
                 });
             }
         }
+        self.check_times()
+    }
+
+    fn check_times(&self) -> Result<(), ConfigError> {
         let times = [("stall_timeout", self.stall_timeout), ("timeout", self.timeout)];
         for (field, value) in times {
             if value < Duration::from_millis(1) || value > Duration::from_secs(86_400) {

@@ -21,7 +21,8 @@ pub(crate) fn watch(stream: &TcpStream, limit: Duration) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+#[cfg(test)]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod tests {
     use super::*;
     use tokio::net::TcpListener;

@@ -1,7 +1,8 @@
 //! The embeddable broker of the elbus message bus.
 //!
 //! [`Broker`] routes messages, broadcasts and publications between clients in the same process
-//! ([`Broker::client`]) and clients that connect over UNIX sockets or TCP ([`Broker::listen`]). Its settings and
+//! ([`Broker::client`]) and clients that connect over UNIX sockets or TCP ([`Broker::listen`]), or TLS (feature `tls`,
+//! `Broker::listen_tls`). Its settings and
 //! limits are a [`Config`].
 //!
 //! How it works is told in `docs/architecture.md` of the project; the module map is:

@@ -252,7 +252,8 @@ impl Options {
             Some(address) => address?,
             None => default_address()?,
         };
-        socket::connect(self, address).await
+        // It is large, and callers have it inside their own futures.
+        Box::pin(socket::connect(self, address)).await
     }
 
     fn check(&self) -> Result<(), ConnectError> {

@@ -82,7 +82,7 @@ impl Bus {
 
 /// Why there is no TLS connection; what is said to people must name the address and all of `said`.
 pub(crate) fn refused(connected: Result<(Client, Inbox), ConnectError>, said: &[&str]) -> TlsError {
-    let error = connected.err().expect("it connected");
+    let error = connected.expect_err("it connected");
     let text = error.to_string();
     for said in said {
         assert!(text.contains(said), "{text}");

@@ -103,7 +103,7 @@ pub enum ListenError {
         source: io::Error,
     },
     /// A TLS listener has to prove who it is.
-    #[error("cannot listen at {address} without a certificate and its key")]
+    #[error("cannot listen at {address} without a certificate and its key: `Broker::listen_tls` takes them")]
     NoCertificate {
         /// The address.
         address: String,
@@ -115,7 +115,7 @@ pub enum ListenError {
         /// The address.
         address: String,
         /// What is wrong.
-        source: TlsFileError,
+        source: Box<TlsFileError>,
     },
     /// No listener for this kind of address.
     #[error("cannot listen at {address}: this kind of address is not supported")]
@@ -192,7 +192,7 @@ impl Listener {
         let loaded = tls::load(options).await;
         let tls = loaded.map_err(|source| ListenError::TlsFile {
             address: address.to_string(),
-            source,
+            source: Box::new(source),
         })?;
         let (listener, bound) = bind_tcp(host).await?;
         Ok((Self::Tls(listener, bound, Arc::clone(&tls)), tls))

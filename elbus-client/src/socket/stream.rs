@@ -207,7 +207,8 @@ fn watch(stream: &TcpStream, limit: Duration) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+#[cfg(test)]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod tests {
     use super::*;
     use tokio::net::TcpListener;
