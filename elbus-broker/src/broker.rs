@@ -362,7 +362,7 @@ impl Broker {
         let core = &self.core;
         core.stop.cancel();
         announce::shutdown(core);
-        let timeout = core.config.timeout;
+        let timeout = core.settings.timeout();
         #[cfg(feature = "tls")]
         {
             // What has arrived over TLS is passed on to its sessions first; those that are held up are not waited for.
@@ -371,7 +371,6 @@ impl Broker {
         }
         core.read_the_last();
         core.readers.close();
-        let timeout = core.settings.timeout();
         if tokio::time::timeout(timeout, core.readers.wait()).await.is_err() {
             tracing::warn!(?timeout, "not everything that had arrived could be carried out");
         }

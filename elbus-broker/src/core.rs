@@ -96,12 +96,6 @@ impl Core {
         self.ids.fetch_add(1, Relaxed)
     }
 
-    /// Whether rules say who may connect and what for.
-    #[expect(clippy::unused_self, reason = "there are no rules so far")]
-    pub(crate) const fn is_access_controlled(&self) -> bool {
-        false
-    }
-
     /// Whether sessions read only what has arrived.
     #[inline]
     pub(crate) fn is_shutting_down(&self) -> bool {

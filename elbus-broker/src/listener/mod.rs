@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use crate::{
-    config::Config,
+    settings::Settings,
     core::Core,
     keep_alive,
     session::{
@@ -202,7 +202,7 @@ impl Listener {
     pub(crate) fn warn_if_open(&self, core: &Core) {
         if let Self::Tcp(_, bound) = self
             && !bound.ip().to_canonical().is_loopback()
-            && !core.is_access_controlled()
+            && core.access.rules().is_open()
         {
             tracing::warn!(
                 address = %bound,
@@ -228,7 +228,7 @@ impl Listener {
         let mut resting = false;
         loop {
             let accepted = tokio::select! {
-                accepted = self.accept(&core.config) => accepted,
+                accepted = self.accept(&core.settings) => accepted,
                 () = core.stop.cancelled() => return,
             };
             match accepted {
@@ -251,7 +251,7 @@ impl Listener {
         }
     }
 
-    async fn accept(&self, config: &Config) -> io::Result<(Accepted, Origin)> {
+    async fn accept(&self, settings: &Settings) -> io::Result<(Accepted, Origin)> {
         match self {
             Self::Unix(bound) => {
                 let (socket, _) = bound.listener.accept().await?;
@@ -260,12 +260,12 @@ impl Listener {
                 Ok((Accepted::Plain(Socket::Unix(socket)), Origin::Unix { uid, gid }))
             }
             Self::Tcp(listener, _) => {
-                let (socket, host, port) = accept_tcp(listener, config).await?;
+                let (socket, host, port) = accept_tcp(listener, settings).await?;
                 Ok((Accepted::Plain(Socket::tcp(socket)), Origin::Tcp { host, port }))
             }
             #[cfg(feature = "tls")]
             Self::Tls(listener, _, tls) => {
-                let (socket, host, port) = accept_tcp(listener, config).await?;
+                let (socket, host, port) = accept_tcp(listener, settings).await?;
                 Ok((Accepted::Tls(socket, Arc::clone(tls)), Origin::Tls { host, port }))
             }
         }
@@ -285,11 +285,11 @@ async fn bind_tcp(address: &str) -> Result<(TcpListener, SocketAddr), ListenErro
     Ok((listener, bound))
 }
 
-async fn accept_tcp(listener: &TcpListener, config: &Config) -> io::Result<(TcpStream, IpAddr, u16)> {
+async fn accept_tcp(listener: &TcpListener, settings: &Settings) -> io::Result<(TcpStream, IpAddr, u16)> {
     let (socket, from) = listener.accept().await?;
     // Frames are gathered here already: holding them up in the kernel as well would only delay them.
     socket.set_nodelay(true)?;
-    keep_alive::watch(&socket, config.keep_alive)?;
+    keep_alive::watch(&socket, settings.keep_alive())?;
     Ok((socket, from.ip().to_canonical(), from.port()))
 }
 
@@ -338,7 +338,7 @@ impl Accepted {
             Self::Plain(socket) => Some((socket, None)),
             #[cfg(feature = "tls")]
             Self::Tls(stream, tls) => {
-                let limit = core.config.timeout;
+                let limit = core.settings.timeout();
                 let secured = tokio::select! {
                     secured = tokio::time::timeout(limit, tls::secure(stream, &tls, core, limit)) => secured,
                     () = core.stop.cancelled() => return None,

@@ -133,7 +133,7 @@ pub(crate) async fn secure(
         _ => None,
     };
     let (relay, relayed) =
-        Relay::new(TlsStream::Server(stream), core.config.timeout).map_err(TlsError::Io)?;
+        Relay::new(TlsStream::Server(stream), core.settings.timeout()).map_err(TlsError::Io)?;
     core.tasks.spawn(run(relay, Arc::clone(core)));
     Ok((relayed, certificate))
 }
