@@ -167,7 +167,8 @@ Examples:
   elbus-server -B tls://0.0.0.0:7778 --tls-cert server.pem --tls-key server.key
 
 Ctrl-C or SIGTERM: what has arrived is delivered, then the server ends with exit code 0. A second signal \
-ends it at once. So does SIGHUP, unless there is a tls:// address: then certificates are read again. Exit code 1: it could not run, 2: wrong arguments.";
+ends it at once. SIGHUP does the same, unless there is a configuration file or a certificate: then those are read \
+again. Exit code 1: it could not run, 2: wrong arguments.";
 
 /// Something to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]

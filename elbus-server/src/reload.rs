@@ -21,11 +21,17 @@ impl Reloading<'_> {
     /// them, and then nothing has changed. `by` is who asked for it.
     pub(crate) async fn reload(&self, by: &str) -> Result<(), String> {
         if !self.is_of_use() {
-            return Err("the server was started without --config and --tls-cert: there is nothing to read again".to_owned());
+            return Err(
+                "the server was started without --config and --tls-cert: there is nothing to read again"
+                    .to_owned(),
+            );
         }
         match self.put_in_force().await {
             Ok(fixed) => {
-                tracing::info!(by, "configuration and certificates were read again and are in force");
+                tracing::info!(
+                    by,
+                    "configuration and certificates were read again and are in force"
+                );
                 if !fixed.is_empty() {
                     let keys = fixed.join(", ");
                     tracing::warn!(keys, "some changes take a restart");
@@ -44,7 +50,10 @@ impl Reloading<'_> {
         let setup = Setup::load()?;
         // A broker of that kind is made to see whether it can be.
         setup.broker()?;
-        self.broker.reload_tls().await.map_err(|error| error.to_string())?;
+        self.broker
+            .reload_tls()
+            .await
+            .map_err(|error| error.to_string())?;
         let fixed = self
             .broker
             .reconfigure(&setup.args.config())

@@ -1,5 +1,8 @@
 //! Certificates that bind to names, and what the broker knows of them.
-use elbus_broker::{ClientKind, TlsOptions};
+use elbus_broker::{
+    ClientKind, TlsOptions,
+    access::{AccessRule, AccessRules, Source},
+};
 use elbus_client::{Code, ConnectError};
 use elbus_testkit::Authority;
 
@@ -77,4 +80,25 @@ fn the_list_of_clients_tells_where_one_comes_from_and_who_it_proved_to_be() {
     assert!(source.ends_with(" CN=plant"), "{source}");
     assert_eq!(client.kind, ClientKind::Tls);
     assert_eq!(client.port, Some(bus.address.to_string()));
+}
+
+#[test]
+fn access_rules_know_certificates_and_the_networks_that_tls_clients_come_from() {
+    let bus = Bus::asking();
+    let certificate = Source::Certificate("CN=plant".to_owned());
+    let home = Source::Network("127.0.0.0/8".parse().unwrap());
+    let away = Source::Network("10.0.0.0/8".parse().unwrap());
+    let rules = AccessRules::builder()
+        .rule(AccessRule::new("plant.pump").from([certificate]))
+        .rule(AccessRule::new("hall.*").from([home]))
+        .rule(AccessRule::new("yard.*").from([away]));
+    bus.test.broker.set_access(rules.build().unwrap());
+
+    let files = |name| bus.authority.client(name);
+    bus.certified("plant.pump", &files("plant")).unwrap();
+    bus.certified("hall.gate", &files("hall")).unwrap();
+    for (name, certificate) in [("plant.pump", "plant.pump"), ("yard.gate", "yard")] {
+        let error = bus.certified(name, &files(certificate)).unwrap_err();
+        assert_eq!(code(error), Code::Access, "{name}");
+    }
 }

@@ -44,7 +44,7 @@ impl Source {
             (Self::UnixGroup(group), Origin::Unix { gid, .. }) => *group == gid,
             (Self::Network(network), Origin::Tcp { host, .. } | Origin::Tls { host, .. }) => {
                 network.contains(host)
-            },
+            }
             (Self::Certificate(subject), _) => certificate == Some(subject),
             _ => false,
         }

@@ -24,13 +24,13 @@ use tokio::{
 };
 
 use crate::{
-    settings::Settings,
     core::Core,
     keep_alive,
     session::{
         certificate::Certificate,
         greeting::{Counted, Newcomer, Which, turn_away},
     },
+    settings::Settings,
     socket::{Origin, Socket},
 };
 

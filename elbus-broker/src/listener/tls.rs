@@ -44,6 +44,14 @@ impl TlsOptions {
         }
     }
 
+    /// Reads the files, as a listener would, to see whether they can be used.
+    ///
+    /// # Errors
+    /// A file cannot be read, or what is in it is of no use.
+    pub fn check(&self) -> Result<(), TlsFileError> {
+        self.load().map(drop)
+    }
+
     fn load(&self) -> Result<Arc<ServerConfig>, TlsFileError> {
         let unusable = |source| tls::mismatch(&self.certificate, &self.key, source);
         let builder = ServerConfig::builder_with_provider(tls::provider())

@@ -101,6 +101,14 @@ fn files_that_cannot_be_used_end_the_start_and_are_named() {
         refused.message.contains("\"no.pem\" cannot be read"),
         "{refused:?}"
     );
+
+    std::fs::write(directory.path().join("elbus.toml"), "").unwrap();
+    let checked = Server::refused(command.args(["--config", "elbus.toml", "--check-config"]));
+    assert_eq!(checked.code, Some(2), "{checked:?}");
+    assert!(
+        checked.message.contains("\"no.pem\" cannot be read"),
+        "{checked:?}"
+    );
 }
 
 #[test]
