@@ -134,20 +134,20 @@ pub(crate) struct Args {
 
     /// The server's certificate for tls:// addresses, a PEM file, and behind it those between it and the authority. SIGHUP
     /// has the files of certificates read again.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, value_name = "FILE")]
     tls_cert: Option<PathBuf>,
 
     /// The key of the certificate, a PEM file.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE")]
     tls_key: Option<PathBuf>,
 
     /// Ask clients at tls:// addresses for a certificate that is signed by an authority in this PEM file. A client's name
     /// must then be one that its certificate is for, or lie under one: plant admits plant.pump.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE")]
     tls_client_ca: Option<PathBuf>,
 
     /// Let clients with a certificate take any name.
-    #[arg(long, requires = "tls_client_ca")]
+    #[arg(long)]
     tls_any_name: bool,
 
     /// Log more: every client that comes and goes.
@@ -253,13 +253,24 @@ impl Args {
             .addresses()
             .into_iter()
             .find(|address| matches!(address, Address::Tls(_)));
-        match (address, &self.tls_cert) {
-            (Some(address), None) => Err(format!("-B {address} needs --tls-cert and --tls-key")),
-            (None, Some(_)) => {
-                Err("--tls-cert is of use with a tls:// address only: give one with -B".to_owned())
+        let missing = match (address, &self.tls_cert, &self.tls_key) {
+            (Some(address), None, _) | (Some(address), _, None) => {
+                format!("-B {address} needs --tls-cert and --tls-key")
             }
-            _ => Ok(()),
-        }
+            (None, Some(_), None) => "--tls-cert needs --tls-key".to_owned(),
+            (None, None, Some(_)) => "--tls-key needs --tls-cert".to_owned(),
+            (None, None, None) if self.tls_client_ca.is_some() => {
+                "--tls-client-ca needs --tls-cert and --tls-key".to_owned()
+            }
+            (None, Some(_), Some(_)) => {
+                "--tls-cert is of use with a tls:// address only: give one with -B".to_owned()
+            }
+            _ if self.tls_any_name && self.tls_client_ca.is_none() => {
+                "--tls-any-name needs --tls-client-ca".to_owned()
+            }
+            _ => return Ok(()),
+        };
+        Err(missing)
     }
 
     /// The flag, without its dashes, for a field of the broker's configuration.

@@ -47,14 +47,16 @@ fn sighup_has_certificates_read_again_and_a_bad_file_changes_nothing() {
 
     fs::write(&files.certificate, "no certificate").unwrap();
     server.signal(Signal::HUP);
-    server.process.wait_for_error("certificates not read again");
+    server.process.wait_for_error("not accepted: nothing is changed");
     connect(trusting(&server, &first)).unwrap();
 
     let renewed = second.broker("server");
     fs::copy(renewed.certificate, &files.certificate).unwrap();
     fs::copy(renewed.key, &files.key).unwrap();
     server.signal(Signal::HUP);
-    server.process.wait_for_error("certificates read again");
+    server
+        .process
+        .wait_for_error("certificates were read again and are in force");
     connect(trusting(&server, &second)).unwrap();
     connect(trusting(&server, &first)).unwrap_err();
 
