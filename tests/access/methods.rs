@@ -6,6 +6,8 @@ use elbus_proto::{
     rpc::{self, code},
 };
 
+use elbus_testkit::Transport;
+
 use crate::{
     common::{restrain, rule, rules},
     link::{Ask, Bus, Link, Party, on_every_link},
