@@ -5,7 +5,6 @@ use elbus_proto::{
     delivery::Kind,
     rpc::{self, code},
 };
-
 use elbus_testkit::Transport;
 
 use crate::{
