@@ -9,6 +9,7 @@
 //! | `ipc` (default) | [`client`] with `Options`, `Client::connect` and the default address | programs that connect to a bus |
 //! | `rpc` | [`rpc`] and [`client`] | requests, replies and services over a client |
 //! | `broker` | [`broker`] and [`client`] | programs that carry the bus themselves |
+//! | `tls` | TLS for [`client`] and [`broker`], whichever is there | connections between machines |
 //! | `full` | all of them | |
 //!
 //! The wire protocol, [`proto`], is always there. The server and the command line are programs of their own: the

@@ -1,6 +1,8 @@
 //! The facade: which names each feature brings. Built with every combination of features by `.ci/run`.
 #![allow(unused_imports, reason = "that the names are there is the test")]
 
+#[cfg(all(feature = "broker", feature = "tls"))]
+use elbus::broker::TlsOptions;
 #[cfg(feature = "broker")]
 use elbus::broker::{Address, Broker, Config, ConfigError, ListenError, RegisterError, Stats};
 #[cfg(any(feature = "ipc", feature = "rpc", feature = "broker"))]
@@ -10,6 +12,8 @@ use elbus::client::{
 };
 #[cfg(feature = "ipc")]
 use elbus::client::{Options, default_address::default_address};
+#[cfg(all(feature = "ipc", feature = "tls"))]
+use elbus::client::{TlsError, TlsFileError};
 use elbus::proto::{ClientName, NameLimits, NameMask, Topic, TopicFilter, TopicLimits};
 #[cfg(feature = "rpc")]
 use elbus::rpc::RpcError;

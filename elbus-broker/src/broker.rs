@@ -1,13 +1,19 @@
 //! The handle of a broker: what an embedding program holds.
+#[cfg(feature = "tls")]
+use std::sync::Weak;
 use std::{fmt, sync::Arc};
 #[cfg(target_os = "linux")]
 use std::{io, path::Path};
 
+#[cfg(feature = "tls")]
+use elbus_client::tls::TlsFileError;
 use elbus_client::{Address, Client, Inbox};
 use elbus_proto::{BROKER_NAME, ClientName, NameError};
 
 #[cfg(target_os = "linux")]
 use crate::listener::fifo::{self, Fifo};
+#[cfg(feature = "tls")]
+use crate::listener::tls::{Tls, TlsOptions};
 use crate::{
     access::AccessRules,
     announce,
@@ -126,9 +132,64 @@ impl Broker {
             return Err(ListenError::ShuttingDown);
         }
         let listener = Listener::bind(address, options).await?;
+        listener.warn_if_open(&self.core);
         let bound = listener.address();
         self.core.tasks.spawn(listener.run(Arc::clone(&self.core)));
         Ok(bound)
+    }
+
+    /// Listens at an address `tls://host:port`, with certificates from files, and answers where it listens.
+    ///
+    /// ```no_run
+    /// use elbus_broker::{Broker, Config, TlsOptions};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let broker = Broker::new(Config::default())?;
+    /// let mut tls = TlsOptions::new("broker.pem", "broker.key");
+    /// tls.client_ca = Some("ca.pem".into());
+    /// broker.listen_tls(&"tls://0.0.0.0:7778".parse()?, &tls).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`listen`](Self::listen), and when the files cannot be used.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[cfg(feature = "tls")]
+    pub async fn listen_tls(&self, address: &Address, options: &TlsOptions) -> Result<Address, ListenError> {
+        if self.core.stop.is_cancelled() {
+            return Err(ListenError::ShuttingDown);
+        }
+        let (listener, tls) = Listener::bind_tls(address, options).await?;
+        let bound = listener.address();
+        self.core.tls.lock().push(Arc::downgrade(&tls));
+        self.core.tasks.spawn(listener.run(Arc::clone(&self.core)));
+        Ok(bound)
+    }
+
+    /// Reads the files of all TLS listeners again: connections from now on are secured with what is in them now. Those
+    /// there are stay as they are.
+    ///
+    /// # Errors
+    /// The first file that cannot be used. Then nothing changes, for any listener.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[cfg(feature = "tls")]
+    pub async fn reload_tls(&self) -> Result<(), TlsFileError> {
+        let listeners: Vec<_> = self.core.tls.lock().iter().filter_map(Weak::upgrade).collect();
+        let read = tokio::task::spawn_blocking(|| {
+            let read = listeners.into_iter().map(Tls::reload);
+            read.collect::<Result<Vec<_>, _>>()
+        });
+        // The task ends early only with its runtime: then nobody connects any more.
+        for reloaded in read.await.unwrap_or(Ok(Vec::new()))? {
+            reloaded.use_it();
+        }
+        Ok(())
     }
 
     /// Listens at a command FIFO, which is made if it is not there: a named pipe from which one command a line is carried
@@ -301,9 +362,15 @@ impl Broker {
         let core = &self.core;
         core.stop.cancel();
         announce::shutdown(core);
+        let timeout = core.settings.timeout();
+        #[cfg(feature = "tls")]
+        {
+            // What has arrived over TLS is passed on to its sessions first; those that are held up are not waited for.
+            core.relays.close();
+            let _ = tokio::time::timeout(timeout / 4, core.relays.wait()).await;
+        }
         core.read_the_last();
         core.readers.close();
-        let timeout = core.settings.timeout();
         if tokio::time::timeout(timeout, core.readers.wait()).await.is_err() {
             tracing::warn!(?timeout, "not everything that had arrived could be carried out");
         }

@@ -1,6 +1,7 @@
 //! Every setting and limit of a broker, with its default.
 use std::time::Duration;
 
+use elbus_client::keep_alive;
 use elbus_proto::{NameLimits, TopicLimits};
 
 /// The settings and limits of a broker.
@@ -27,6 +28,10 @@ pub struct Config {
     /// Bounds a greeting, an unfinished frame (64 KiB of a large one), the drain of a connection, and how long a
     /// client in this process waits to send. Default: 5 s.
     pub timeout: Duration,
+    /// Within this time a TCP client whose machine or network is gone is disconnected, and one that takes nothing although
+    /// something waits in the system's buffers for it; never one that is only silent. 0 leaves it to the system, which
+    /// takes minutes to hours. Default: 30 s.
+    pub keep_alive: Duration,
     /// Largest body of a frame in bytes: address, separators and payload. Default: 64 MiB.
     pub frame_limit: usize,
     /// How long and deep names and masks may be. Default: 255 bytes, 16 parts.
@@ -61,6 +66,7 @@ impl Default for Config {
             high_water: 8 * 1024 * 1024,
             stall_timeout: Duration::from_millis(500),
             timeout: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(30),
             frame_limit: 64 * 1024 * 1024,
             names: NameLimits::default(),
             topics: TopicLimits::default(),
@@ -154,6 +160,10 @@ impl Config {
                 });
             }
         }
+        self.check_times()
+    }
+
+    fn check_times(&self) -> Result<(), ConfigError> {
         let times = [("stall_timeout", self.stall_timeout), ("timeout", self.timeout)];
         for (field, value) in times {
             if value < Duration::from_millis(1) || value > Duration::from_secs(86_400) {
@@ -164,6 +174,14 @@ impl Config {
                     value: format!("{value:?}"),
                 });
             }
+        }
+        let keep_alive = keep_alive::SHORTEST..=keep_alive::LONGEST;
+        if !self.keep_alive.is_zero() && !keep_alive.contains(&self.keep_alive) {
+            return Err(ConfigError {
+                field: "keep_alive",
+                expected: "0 or from 3 s to 12 hours",
+                value: format!("{:?}", self.keep_alive),
+            });
         }
         if self.buf_ttl > Duration::from_secs(1) {
             let value = format!("{:?}", self.buf_ttl);

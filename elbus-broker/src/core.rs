@@ -1,4 +1,6 @@
 //! What the sessions of one broker share.
+#[cfg(feature = "tls")]
+use std::sync::Weak;
 use std::{
     sync::{
         Arc,
@@ -48,6 +50,12 @@ pub(crate) struct Core {
     /// The client of the command FIFOs.
     #[cfg(target_os = "linux")]
     pub(crate) fifo: crate::listener::fifo::Shared,
+    /// The listeners whose certificates can be read again.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Mutex<Vec<Weak<crate::listener::tls::Tls>>>,
+    /// TLS connections that may still have something to pass on at shutdown.
+    #[cfg(feature = "tls")]
+    pub(crate) relays: TaskTracker,
     /// Connections that were refused and are still to hear so.
     pub(crate) refused: AtomicUsize,
     /// Nobody new is accepted; sessions read what has arrived, and no more.
@@ -73,6 +81,10 @@ impl Core {
             greetings: AtomicUsize::new(0),
             #[cfg(target_os = "linux")]
             fifo: crate::listener::fifo::Shared::default(),
+            #[cfg(feature = "tls")]
+            tls: Mutex::default(),
+            #[cfg(feature = "tls")]
+            relays: TaskTracker::new(),
             refused: AtomicUsize::new(0),
             shutting_down: AtomicBool::new(false),
             ids: AtomicU64::new(1),

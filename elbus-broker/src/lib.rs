@@ -1,7 +1,8 @@
 //! The embeddable broker of the elbus message bus.
 //!
 //! [`Broker`] routes messages, broadcasts and publications between clients in the same process
-//! ([`Broker::client`]) and clients that connect over UNIX sockets or TCP ([`Broker::listen`]). Its settings and
+//! ([`Broker::client`]) and clients that connect over UNIX sockets or TCP ([`Broker::listen`]), or TLS (feature `tls`,
+//! `Broker::listen_tls`). Its settings and
 //! limits are a [`Config`].
 //!
 //! How it works is told in `docs/architecture.md` of the project; the module map is:
@@ -10,7 +11,7 @@
 //! | --- | --- |
 //! | `broker`, `config`, `settings`, `stats` | the handle, its configuration, what of it is in force, its counters |
 //! | [`access`] | who may do what |
-//! | `listener`, `socket` | where connections come in, and what they are |
+//! | `listener`, `socket`, `keep_alive` | where connections come in, what they are, and whether their other side still is |
 //! | `session` | the life of a connection: greeting, reading and routing, being held back, goodbye |
 //! | `local` | the link of a client in this process |
 //! | `registry`, `subscriptions`, [`index`] | who is on the bus, and who receives what |
@@ -27,6 +28,7 @@ mod core;
 mod deliver;
 mod hash;
 pub mod index;
+mod keep_alive;
 mod listener;
 mod local;
 mod mailbox;
@@ -46,8 +48,12 @@ mod writer;
 
 pub use broker::{Broker, RegisterError};
 pub use config::{Config, ConfigError};
+#[cfg(feature = "tls")]
+pub use elbus_client::tls::TlsFileError;
 pub use elbus_client::{Address, AddressError};
 pub use elbus_proto::{NameLimits, TopicLimits};
+#[cfg(feature = "tls")]
+pub use listener::tls::TlsOptions;
 pub use listener::{ListenError, SocketOptions};
 pub use methods::reload::{ReloadRequest, ReloadRequests};
 #[cfg(feature = "bench")]

@@ -167,6 +167,14 @@ impl Peer {
         self.rights.of(self)
     }
 
+    /// Where it comes from, and who it proved to be.
+    pub(crate) fn source(&self) -> String {
+        match &self.certificate {
+            Some(subject) => format!("{} {subject}", self.origin),
+            None => self.origin.to_string(),
+        }
+    }
+
     pub(crate) const fn outbox(&self) -> Option<&Outbox> {
         match &self.sink {
             Sink::Socket { outbox, .. } => Some(outbox),

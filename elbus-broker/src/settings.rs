@@ -62,6 +62,7 @@ impl Settings {
             queue_size,
             cached_routes,
             read_size,
+            keep_alive,
             fifo_line,
             buf_ttl,
             force_register,
@@ -84,6 +85,7 @@ impl Settings {
             ("topics.bytes", topics.bytes == made.topics.bytes),
             ("topics.levels", topics.levels == made.topics.levels),
             ("read_size", *read_size == made.read_size),
+            ("keep_alive", *keep_alive == made.keep_alive),
             ("fifo_line", *fifo_line == made.fifo_line),
         ];
         let different = fixed.into_iter().filter(|(_, same)| !same);
@@ -100,6 +102,10 @@ impl Settings {
 
     pub(crate) const fn read_size(&self) -> usize {
         self.made.read_size
+    }
+
+    pub(crate) const fn keep_alive(&self) -> Duration {
+        self.made.keep_alive
     }
 
     #[cfg(target_os = "linux")]

@@ -2,12 +2,14 @@
 use std::{
     fmt, io,
     io::IoSlice,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     os::fd::{AsFd, BorrowedFd},
     sync::Arc,
     task::{Context, Poll},
 };
 
+#[cfg(feature = "tls")]
+use elbus_client::tls::Relayed;
 use parking_lot::{RwLock, RwLockReadGuard};
 use rustix::{
     buffer::spare_capacity,
@@ -32,6 +34,12 @@ pub(crate) enum Origin {
     Unix { uid: u32, gid: u32 },
     /// TCP, and the host on its other end.
     Tcp { host: IpAddr, port: u16 },
+    /// TLS over TCP, and the host on its other end.
+    #[cfg_attr(
+        not(feature = "tls"),
+        allow(dead_code, reason = "there are no such listeners")
+    )]
+    Tls { host: IpAddr, port: u16 },
 }
 
 impl Origin {
@@ -45,7 +53,8 @@ impl Origin {
         match (self, other) {
             (Self::Process, Self::Process) => true,
             (Self::Unix { uid: a, .. }, Self::Unix { uid: b, .. }) => a == b,
-            (Self::Tcp { host: a, .. }, Self::Tcp { host: b, .. }) => a == b,
+            (Self::Tcp { host: a, .. }, Self::Tcp { host: b, .. })
+            | (Self::Tls { host: a, .. }, Self::Tls { host: b, .. }) => a == b,
             _ => false,
         }
     }
@@ -56,11 +65,8 @@ impl fmt::Display for Origin {
         match self {
             Self::Process | Self::Fifo => f.write_str("this process"),
             Self::Unix { uid, .. } => write!(f, "uid {uid}"),
-            Self::Tcp {
-                host: IpAddr::V6(host),
-                port,
-            } => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Tcp { host, port } => SocketAddr::new(*host, *port).fmt(f),
+            Self::Tls { host, port } => write!(f, "tls:{}", SocketAddr::new(*host, *port)),
         }
     }
 }
@@ -69,6 +75,9 @@ impl fmt::Display for Origin {
 pub(crate) enum Socket {
     Unix(UnixStream),
     Tcp(TcpStream, Window),
+    /// In place of a TLS connection.
+    #[cfg(feature = "tls")]
+    Tls(Relayed),
 }
 
 /// How much a TCP connection's other side takes at a time.
@@ -104,11 +113,9 @@ impl Window {
 
 impl Socket {
     /// A connection that was accepted.
-    pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
-        // Frames are gathered here already: holding them up in the kernel as well would only delay them.
-        stream.set_nodelay(true)?;
+    pub(crate) fn tcp(stream: TcpStream) -> Self {
         let window = Window::of(&stream);
-        Ok(Self::Tcp(stream, window))
+        Self::Tcp(stream, window)
     }
 
     /// Ready when there is something to read, or the other side is gone.
@@ -116,6 +123,8 @@ impl Socket {
         match self {
             Self::Unix(socket) => socket.poll_read_ready(cx),
             Self::Tcp(socket, _) => socket.poll_read_ready(cx),
+            #[cfg(feature = "tls")]
+            Self::Tls(relayed) => relayed.socket().poll_read_ready(cx),
         }
     }
 
@@ -124,6 +133,8 @@ impl Socket {
         match self {
             Self::Unix(socket) => socket.poll_write_ready(cx),
             Self::Tcp(socket, _) => socket.poll_write_ready(cx),
+            #[cfg(feature = "tls")]
+            Self::Tls(relayed) => relayed.socket().poll_write_ready(cx),
         }
     }
 
@@ -209,6 +220,8 @@ impl Socket {
             let ready = match self {
                 Self::Unix(socket) => socket.ready(Interest::PRIORITY).await,
                 Self::Tcp(socket, _) => socket.ready(Interest::PRIORITY).await,
+                #[cfg(feature = "tls")]
+                Self::Tls(relayed) => relayed.socket().ready(Interest::PRIORITY).await,
             };
             match ready {
                 Ok(ready) if !ready.is_read_closed() => {
@@ -226,6 +239,8 @@ impl Socket {
         match self {
             Self::Unix(socket) => socket.try_io(interest, call),
             Self::Tcp(socket, _) => socket.try_io(interest, call),
+            #[cfg(feature = "tls")]
+            Self::Tls(relayed) => relayed.socket().try_io(interest, call),
         }
     }
 }
@@ -235,6 +250,8 @@ impl AsFd for Socket {
         match self {
             Self::Unix(socket) => socket.as_fd(),
             Self::Tcp(socket, _) => socket.as_fd(),
+            #[cfg(feature = "tls")]
+            Self::Tls(relayed) => relayed.as_fd(),
         }
     }
 }
@@ -298,6 +315,11 @@ mod tests {
         Origin::Unix { uid, gid }
     }
 
+    fn tls(host: &str, port: u16) -> Origin {
+        let host = host.parse().unwrap();
+        Origin::Tls { host, port }
+    }
+
     #[test]
     fn clients_of_one_process_user_or_host_are_the_same_peer() {
         for (a, b) in [
@@ -309,6 +331,7 @@ mod tests {
             // Each of a host's connections has a port of its own.
             (tcp("192.0.2.1", 40_000), tcp("192.0.2.1", 40_001)),
             (tcp("2001:db8::1", 40_000), tcp("2001:db8::1", 40_001)),
+            (tls("192.0.2.1", 40_000), tls("192.0.2.1", 40_001)),
         ] {
             assert!(a.is_same_peer(b) && b.is_same_peer(a), "{a} and {b}");
         }
@@ -323,11 +346,26 @@ mod tests {
             (tcp("192.0.2.1", 40_000), tcp("192.0.2.2", 40_000)),
             (tcp("2001:db8::1", 40_000), tcp("2001:db8::2", 40_000)),
             (tcp("127.0.0.1", 40_000), tcp("::1", 40_000)),
+            (tls("192.0.2.1", 40_000), tls("192.0.2.2", 40_000)),
+            // Whoever is on the way can pretend to be the one and not the other.
+            (tls("192.0.2.1", 40_000), tcp("192.0.2.1", 40_000)),
             (Origin::Process, unix(0, 0)),
             (Origin::Process, tcp("127.0.0.1", 40_000)),
             (unix(0, 0), tcp("127.0.0.1", 40_000)),
         ] {
             assert!(!a.is_same_peer(b) && !b.is_same_peer(a), "{a} and {b}");
+        }
+    }
+
+    #[test]
+    fn where_a_client_comes_from_is_told_with_its_port() {
+        for (origin, told) in [
+            (tcp("192.0.2.1", 7), "192.0.2.1:7"),
+            (tcp("2001:db8::1", 7), "[2001:db8::1]:7"),
+            (tls("192.0.2.1", 7), "tls:192.0.2.1:7"),
+            (tls("2001:db8::1", 7), "tls:[2001:db8::1]:7"),
+        ] {
+            assert_eq!(origin.to_string(), told);
         }
     }
 }

@@ -51,7 +51,8 @@ fn stall_of(peer: &Peer) -> Option<Stall> {
 fn patience(peer: &Peer) -> Duration {
     let limit = peer.core.settings.stall_timeout();
     match peer.origin {
-        Origin::Tcp { .. } => limit.saturating_mul(3) / 2,
+        // What a TLS connection takes shows when its TCP connection takes it.
+        Origin::Tcp { .. } | Origin::Tls { .. } => limit.saturating_mul(3) / 2,
         Origin::Unix { .. } | Origin::Process | Origin::Fifo => limit,
     }
 }

@@ -53,7 +53,8 @@ pub struct ClientInfo {
     pub name: String,
     /// How it is connected.
     pub kind: ClientKind,
-    /// The other end: a user or an address; `None` for a client in this process.
+    /// The other end: a user or an address, and the subject of its certificate if it has one; `None` for a client in this
+    /// process.
     pub source: Option<String>,
     /// The listener it came in on; `None` for a client in this process.
     pub port: Option<String>,
@@ -81,6 +82,8 @@ pub enum ClientKind {
     LocalIpc,
     /// Over TCP.
     Tcp,
+    /// Over TLS.
+    Tls,
 }
 
 /// What is counted beside the clients' own counters, and whose counters count.
@@ -193,12 +196,13 @@ impl ClientInfo {
             Origin::Process | Origin::Fifo => ClientKind::Internal,
             Origin::Unix { .. } => ClientKind::LocalIpc,
             Origin::Tcp { .. } => ClientKind::Tcp,
+            Origin::Tls { .. } => ClientKind::Tls,
         };
         let outside = kind != ClientKind::Internal;
         Self {
             name: peer.name.to_string(),
             kind,
-            source: outside.then(|| peer.origin.to_string()),
+            source: outside.then(|| peer.source()),
             port: outside.then(|| peer.port.to_string()),
             r_frames: read.frames,
             r_bytes: read.bytes,

@@ -3,7 +3,7 @@ mod benchmark;
 mod broker;
 mod rpc;
 
-use std::{ffi::OsString, num::NonZeroU64, time::Duration};
+use std::{ffi::OsString, num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Parser, Subcommand};
 use elbus_client::{Address, Qos};
@@ -18,7 +18,7 @@ use crate::{command::send::Destination, error::EXIT_CODES, values};
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, after_help = after_help())]
 pub(crate) struct Args {
-    /// Where the bus is: /path, name.sock, unix:///path, host:port, tcp://host:port. If left out: $ELBUS_ADDRESS,
+    /// Where the bus is: /path, name.sock, unix:///path, host:port, tcp://host:port, tls://host:port. If left out: $ELBUS_ADDRESS,
     /// else where elbus-server of this user listens by default.
     #[arg(value_parser = values::address)]
     pub(crate) address: Option<Address>,
@@ -49,6 +49,30 @@ pub(crate) struct Common {
     /// Say on the standard error what the connection does.
     #[arg(short, long, global = true, conflicts_with = "silent", display_order = 102)]
     pub(crate) verbose: bool,
+
+    /// For tls:// addresses: the certificates of the authorities that the server's may be signed by, a PEM file.
+    #[arg(long, global = true, value_name = "FILE", display_order = 103)]
+    pub(crate) tls_ca: Option<PathBuf>,
+
+    /// For a server that asks for one: our certificate, a PEM file.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        requires = "tls_key",
+        display_order = 104
+    )]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The key of our certificate, a PEM file.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        requires = "tls_cert",
+        display_order = 105
+    )]
+    pub(crate) tls_key: Option<PathBuf>,
 
     /// Accepted because lines written for the command line of older brokers have it.
     #[arg(long, global = true, hide = true)]

@@ -18,9 +18,15 @@ pub(crate) fn options(args: &Args) -> Options {
 
 /// How to join under a name of the command's own.
 pub(crate) fn options_as(args: &Args, name: String) -> Options {
-    let options = Options::new(name)
+    let mut options = Options::new(name)
         .timeout(args.common.timeout)
         .frame_limit(FRAME_LIMIT);
+    if let Some(file) = &args.common.tls_ca {
+        options = options.tls_ca(file);
+    }
+    if let (Some(certificate), Some(key)) = (&args.common.tls_cert, &args.common.tls_key) {
+        options = options.tls_identity(certificate, key);
+    }
     match &args.address {
         Some(address) => options.address(address.clone()),
         None => options,

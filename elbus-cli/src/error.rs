@@ -111,7 +111,10 @@ impl CliError {
         match self {
             Self::Connect(error) => match **error {
                 ConnectError::Refused { .. } => 4,
-                ConnectError::Address(_) | ConnectError::Name { .. } | ConnectError::Setting { .. } => 2,
+                ConnectError::Address(_)
+                | ConnectError::Name { .. }
+                | ConnectError::Setting { .. }
+                | ConnectError::TlsFile(_) => 2,
                 _ => 3,
             },
             Self::Send { error, .. } | Self::Subscribe(error) | Self::Leave(error) => of_operation(error),
@@ -174,6 +177,9 @@ fn connecting(error: &ConnectError) -> String {
             ),
             _ => error.to_string(),
         },
+        ConnectError::Setting {
+            setting: "tls_ca", ..
+        } => "give --tls-ca FILE, the certificate of the authority that signed the server's".to_owned(),
         ConnectError::Refused { name, code } => match code {
             Code::Busy => format!(
                 "the broker does not register {name:?}: the name is taken (choose another with --name, or none at \

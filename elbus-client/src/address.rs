@@ -7,6 +7,7 @@ use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr};
 /// | --- | --- |
 /// | `/path`, `./path`, `name.sock`, `unix:///path`, `unix:path` | a UNIX socket |
 /// | `host:port`, `[::1]:port`, `tcp://host:port` | TCP |
+/// | `tls://host:port` | TLS over TCP |
 ///
 /// ```
 /// use elbus_client::Address;
@@ -21,6 +22,8 @@ pub enum Address {
     Unix(PathBuf),
     /// `host:port`; the host is a name or an address.
     Tcp(String),
+    /// `host:port` for TLS over TCP; the host is a name or an address that the broker's certificate is for.
+    Tls(String),
 }
 
 /// Why a text is not an address.
@@ -30,8 +33,8 @@ pub enum AddressError {
     /// Nothing there.
     #[error("the address is empty: give a path like /run/bus.sock or a host and port like localhost:7777")]
     Empty,
-    /// A scheme that is not `unix` or `tcp`.
-    #[error("{address:?} has an unknown scheme: use unix: or tcp://")]
+    /// A scheme that is not `unix`, `tcp` or `tls`.
+    #[error("{address:?} has an unknown scheme: use unix:, tcp:// or tls://")]
     Scheme {
         /// What was given.
         address: String,
@@ -55,7 +58,10 @@ impl FromStr for Address {
             return unix(path.strip_prefix("//").unwrap_or(path));
         }
         if let Some(address) = text.strip_prefix("tcp://") {
-            return tcp(address);
+            return host_and_port(address).map(Self::Tcp);
+        }
+        if let Some(address) = text.strip_prefix("tls://") {
+            return host_and_port(address).map(Self::Tls);
         }
         if text.contains("://") || text.starts_with("fifo:") {
             return Err(AddressError::Scheme {
@@ -66,7 +72,7 @@ impl FromStr for Address {
         if text.starts_with(['/', '.']) || ends_as_socket {
             return unix(text);
         }
-        tcp(text)
+        host_and_port(text).map(Self::Tcp)
     }
 }
 
@@ -100,11 +106,9 @@ fn unix(path: &str) -> Result<Address, AddressError> {
     }
 }
 
-fn tcp(address: &str) -> Result<Address, AddressError> {
+fn host_and_port(address: &str) -> Result<String, AddressError> {
     match address.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-            Ok(Address::Tcp(address.to_owned()))
-        }
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(address.to_owned()),
         _ => Err(AddressError::Unclear {
             address: address.to_owned(),
         }),
@@ -116,6 +120,7 @@ impl fmt::Display for Address {
         match self {
             Self::Unix(path) => write!(f, "{}", path.display()),
             Self::Tcp(address) => f.write_str(address),
+            Self::Tls(address) => write!(f, "tls://{address}"),
         }
     }
 }
@@ -143,12 +148,17 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(Address::Tcp(address.into())), "{text}");
         }
+        for (text, address) in [("tls://h:1", "h:1"), ("tls://[::1]:0", "[::1]:0")] {
+            let parsed = text.parse();
+            assert_eq!(parsed, Ok(Address::Tls(address.into())), "{text}");
+            assert_eq!(parsed.unwrap().to_string(), text);
+        }
     }
 
     #[test]
     fn what_is_no_address_is_explained() {
         assert_eq!("".parse::<Address>(), Err(AddressError::Empty));
-        for text in ["host", "host:", ":1", "host:65536", "tcp://host"] {
+        for text in ["host", "host:", ":1", "host:65536", "tcp://host", "tls://host"] {
             assert!(
                 matches!(text.parse::<Address>(), Err(AddressError::Unclear { .. })),
                 "{text}"

@@ -5,6 +5,8 @@ use elbus_proto::{Code, NameError, greeting::GreetingError};
 
 #[cfg(feature = "ipc")]
 use crate::default_address::DefaultAddressError;
+#[cfg(feature = "tls")]
+use crate::tls::{TlsError, TlsFileError};
 use crate::{Address, AddressError};
 
 /// Why there is no connection to a broker.
@@ -43,6 +45,31 @@ pub enum ConnectError {
         address: Address,
         /// What the system said.
         source: io::Error,
+    },
+    /// A connection over TLS could not be secured.
+    #[cfg(feature = "tls")]
+    #[error("no TLS connection to {address}: {reason}")]
+    Tls {
+        /// Where the broker should be.
+        address: Address,
+        /// Why, and what to do.
+        reason: TlsError,
+    },
+    /// A file of certificates or a key cannot be used.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    TlsFile(#[from] TlsFileError),
+    /// This program was built without TLS.
+    #[error("no connection to {address}: this program was built without TLS; the feature `tls` adds it")]
+    NoTls {
+        /// Where the broker should be.
+        address: Address,
+    },
+    /// The broker speaks TLS there, and nothing else.
+    #[error("the broker speaks TLS at this address: write tls://{address}")]
+    TlsOnly {
+        /// Where the broker is.
+        address: Address,
     },
     /// The connection was lost during the greeting.
     #[error("{address} ended the connection during the greeting: {source}")]
@@ -83,11 +110,13 @@ pub enum ConnectError {
 
 impl ConnectError {
     /// Whether it may go better the next time: a broker that is not there yet, or one that still holds the old
-    /// connection of this name or misses the primary of this secondary.
+    /// connection of this name or misses the primary of this secondary; a certificate, which may be renewed.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Lost { .. } | Self::TimedOut { .. } => true,
+            #[cfg(feature = "tls")]
+            Self::Tls { .. } | Self::TlsFile(_) => true,
             Self::Refused { code, .. } => matches!(code, Code::Busy | Code::NotRegistered),
             _ => false,
         }

@@ -16,7 +16,8 @@
 //! | [`link`] | what lies between a client and a broker, for those who write another link |
 //!
 //! A client on a socket (feature `ipc`, the default) gathers what is sent and writes it when the sending task yields;
-//! it comes back after the connection was lost, with everything it had subscribed to. It runs on tokio.
+//! it comes back after the connection was lost, with everything it had subscribed to. It runs on tokio. Feature `tls` adds
+//! connections over TLS.
 
 mod address;
 mod client;
@@ -27,12 +28,17 @@ mod error;
 mod event;
 mod frame;
 mod inbox;
+#[doc(hidden)]
+pub mod keep_alive;
 pub mod link;
 #[cfg(feature = "ipc")]
 mod options;
 mod sending;
 #[cfg(feature = "ipc")]
 mod socket;
+#[cfg(feature = "tls")]
+#[doc(hidden)]
+pub mod tls;
 
 pub use address::{Address, AddressError};
 pub use client::{Client, Closing};
@@ -49,3 +55,5 @@ pub use sending::{Confirmation, Confirming, Sending, Sent};
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub use socket::bench;
+#[cfg(feature = "tls")]
+pub use tls::{TlsError, TlsFileError};

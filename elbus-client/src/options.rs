@@ -1,9 +1,13 @@
 //! How and where a client connects, and every limit it keeps.
+#[cfg(feature = "tls")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use elbus_proto::{ClientName, NameLimits, TopicLimits};
 
-use crate::{Address, AddressError, Client, ConnectError, Inbox, default_address::default_address, socket};
+use crate::{
+    Address, AddressError, Client, ConnectError, Inbox, default_address::default_address, keep_alive, socket,
+};
 
 /// First and longest delay before the connection is tried again.
 pub(crate) const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
@@ -42,8 +46,11 @@ pub struct Options {
     pub(crate) filter_limit: usize,
     pub(crate) buf_ttl: Duration,
     pub(crate) ping_interval: Duration,
+    pub(crate) keep_alive: Duration,
     pub(crate) names: NameLimits,
     pub(crate) topics: TopicLimits,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: socket::TlsSettings,
 }
 
 impl Options {
@@ -65,8 +72,11 @@ impl Options {
             filter_limit: 65_536,
             buf_ttl: Duration::ZERO,
             ping_interval: Duration::from_secs(1),
+            keep_alive: Duration::from_secs(30),
             names: NameLimits::default(),
             topics: TopicLimits::default(),
+            #[cfg(feature = "tls")]
+            tls: socket::TlsSettings::default(),
         }
     }
 
@@ -186,6 +196,15 @@ impl Options {
         self
     }
 
+    /// Within this time the system ends a TCP connection to a broker whose machine or network is gone, or that takes
+    /// nothing, whatever waits for an answer; as a rule the client notices it before, because it pings. 0 leaves it to the
+    /// system's own times. Default: 30 s, as that of the broker; else 3 s to 12 hours.
+    #[must_use]
+    pub const fn keep_alive(mut self, limit: Duration) -> Self {
+        self.keep_alive = limit;
+        self
+    }
+
     /// How long and deep names and masks may be, as the broker is configured. Default: 255 bytes, 16 parts.
     #[must_use]
     pub const fn name_limits(mut self, limits: NameLimits) -> Self {
@@ -197,6 +216,26 @@ impl Options {
     #[must_use]
     pub const fn topic_limits(mut self, limits: TopicLimits) -> Self {
         self.topics = limits;
+        self
+    }
+
+    /// For addresses `tls://host:port`: a PEM file with the certificates of the authorities that the broker's certificate
+    /// may be signed by. There is no default: a bus has an authority of its own as a rule; the public ones are in a file
+    /// as well on most systems.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls_ca(mut self, file: impl Into<PathBuf>) -> Self {
+        self.tls.authorities = Some(file.into());
+        self
+    }
+
+    /// For addresses `tls://host:port`: PEM files with the client's own certificate (and those between it and the
+    /// authority) and its key, for a broker that asks who is there. Files are read for each connection, so that a renewed
+    /// certificate is used by the next.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls_identity(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.tls.identity = Some((certificate.into(), key.into()));
         self
     }
 
@@ -213,7 +252,8 @@ impl Options {
             Some(address) => address?,
             None => default_address()?,
         };
-        socket::connect(self, address).await
+        // It is large, and callers have it inside their own futures.
+        Box::pin(socket::connect(self, address)).await
     }
 
     fn check(&self) -> Result<(), ConnectError> {
@@ -238,6 +278,10 @@ impl Options {
             Duration::from_millis(10),
             hour,
         )?;
+        if !self.keep_alive.is_zero() {
+            let (least, most) = (keep_alive::SHORTEST, keep_alive::LONGEST);
+            within("keep_alive", self.keep_alive, least, most)?;
+        }
         let memory = 1 << 31;
         within("outbox_limit", self.outbox_limit, 1, memory)?;
         within("inbox_limit", self.inbox_limit, 1, memory)?;

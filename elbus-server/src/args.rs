@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Parser;
-use elbus_broker::{Address, AddressError, Config, ConfigError, SocketOptions};
+use elbus_broker::{Address, AddressError, Config, ConfigError, SocketOptions, TlsOptions};
 
 /// Runs the elbus message bus.
 ///
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     pub(crate) check_config: bool,
 
     /// Where to listen; may be given several times: /path, name.sock, unix:///path, host:port, tcp://host:port,
-    /// and fifo:/path for a command FIFO beside them (Linux).
+    /// tls://host:port, and fifo:/path for a command FIFO beside them (Linux).
     #[arg(short = 'B', long, value_name = "ADDRESS")]
     bind: Vec<Bind>,
 
@@ -54,6 +54,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds)]
     #[arg(allow_negative_numbers = true)] // for an error that says what is expected
     stall_timeout: Duration,
+
+    /// Seconds within which a TCP client whose machine or network is gone is disconnected; 0 leaves it to the system.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    #[arg(allow_negative_numbers = true)] // for an error that says what is expected
+    keep_alive: Duration,
 
     /// Longest line of a command FIFO in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = whole::<usize>)]
@@ -127,6 +132,24 @@ pub(crate) struct Args {
     #[arg(long, value_name = "GROUP", value_parser = group)]
     socket_group: Option<u32>,
 
+    /// The server's certificate for tls:// addresses, a PEM file, and behind it those between it and the authority. SIGHUP
+    /// has the files of certificates read again.
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+
+    /// The key of the certificate, a PEM file.
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+
+    /// Ask clients at tls:// addresses for a certificate that is signed by an authority in this PEM file. A client's name
+    /// must then be one that its certificate is for, or lie under one: plant admits plant.pump.
+    #[arg(long, value_name = "FILE")]
+    tls_client_ca: Option<PathBuf>,
+
+    /// Let clients with a certificate take any name.
+    #[arg(long)]
+    tls_any_name: bool,
+
     /// Log more: every client that comes and goes.
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -141,9 +164,11 @@ Examples:
   elbus-server                                   at the default address
   elbus-server -B /run/bus.sock -B 0.0.0.0:7777  a UNIX socket and TCP
   elbus-server -D -P /run/elbus.pid              in the background
+  elbus-server -B tls://0.0.0.0:7778 --tls-cert server.pem --tls-key server.key
 
 Ctrl-C or SIGTERM: what has arrived is delivered, then the server ends with exit code 0. A second signal \
-ends it at once. Exit code 1: it could not run, 2: wrong arguments.";
+ends it at once. SIGHUP does the same, unless there is a configuration file or a certificate: then those are read \
+again. Exit code 1: it could not run, 2: wrong arguments.";
 
 /// Something to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,6 +212,7 @@ impl Args {
         config.high_water = self.high_water;
         config.stall_timeout = self.stall_timeout;
         config.timeout = self.timeout;
+        config.keep_alive = self.keep_alive;
         config.frame_limit = self.frame_limit;
         config.names.bytes = self.name_length;
         config.names.parts = self.name_parts;
@@ -213,6 +239,40 @@ impl Args {
         options
     }
 
+    /// How connections to TLS addresses are secured, if there are any.
+    pub(crate) fn tls_options(&self) -> Option<TlsOptions> {
+        let mut options = TlsOptions::new(self.tls_cert.as_ref()?, self.tls_key.as_ref()?);
+        options.client_ca.clone_from(&self.tls_client_ca);
+        options.any_name = self.tls_any_name;
+        Some(options)
+    }
+
+    /// Checks that what is said about TLS goes together.
+    pub(crate) fn check_tls(&self) -> Result<(), String> {
+        let address = self
+            .addresses()
+            .into_iter()
+            .find(|address| matches!(address, Address::Tls(_)));
+        let missing = match (address, &self.tls_cert, &self.tls_key) {
+            (Some(address), None, _) | (Some(address), _, None) => {
+                format!("-B {address} needs --tls-cert and --tls-key")
+            }
+            (None, Some(_), None) => "--tls-cert needs --tls-key".to_owned(),
+            (None, None, Some(_)) => "--tls-key needs --tls-cert".to_owned(),
+            (None, None, None) if self.tls_client_ca.is_some() => {
+                "--tls-client-ca needs --tls-cert and --tls-key".to_owned()
+            }
+            (None, Some(_), Some(_)) => {
+                "--tls-cert is of use with a tls:// address only: give one with -B".to_owned()
+            }
+            _ if self.tls_any_name && self.tls_client_ca.is_none() => {
+                "--tls-any-name needs --tls-client-ca".to_owned()
+            }
+            _ => return Ok(()),
+        };
+        Err(missing)
+    }
+
     /// The flag, without its dashes, for a field of the broker's configuration.
     pub(crate) fn flag(field: &str) -> String {
         match field {
@@ -236,6 +296,10 @@ impl Args {
             ("socket-owner", self.socket_owner == started.socket_owner),
             ("socket-group", self.socket_group == started.socket_group),
             ("log-syslog", self.log_syslog == started.log_syslog),
+            ("tls-cert", self.tls_cert == started.tls_cert),
+            ("tls-key", self.tls_key == started.tls_key),
+            ("tls-client-ca", self.tls_client_ca == started.tls_client_ca),
+            ("tls-any-name", self.tls_any_name == started.tls_any_name),
         ];
         same.into_iter().filter(|(_, same)| !same).map(|(flag, _)| flag)
     }
@@ -246,6 +310,7 @@ impl Args {
         let value = match error.field {
             "timeout" => format!("{} seconds", self.timeout.as_secs_f64()),
             "stall_timeout" => format!("{} seconds", self.stall_timeout.as_secs_f64()),
+            "keep_alive" => format!("{} seconds", self.keep_alive.as_secs_f64()),
             "buf_ttl" => format!("{} microseconds", self.buf_ttl),
             _ => error.value.clone(),
         };

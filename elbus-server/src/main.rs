@@ -32,6 +32,10 @@ fn main() -> ExitCode {
         }
     };
     if args.check_config {
+        if let Err(reason) = setup.check_files() {
+            eprintln!("elbus-server: {reason}");
+            return ExitCode::from(2);
+        }
         println!("the configuration is good");
         return ExitCode::SUCCESS;
     }

@@ -47,15 +47,17 @@ fn overlap(first: &Address, second: &Address) -> Option<Overlap> {
     match (first, second) {
         (Address::Unix(a), Address::Unix(b)) if place(a) == place(b) => same(),
         // The system chooses another port each time.
-        (Address::Tcp(a), _) if a.ends_with(":0") => None,
-        (Address::Tcp(a), Address::Tcp(b)) => match (a.parse(), b.parse()) {
-            _ if a == b => same(),
-            (Ok(a), Ok(b)) if a == b => same(),
-            (Ok(a), Ok(b)) if covers(a, b) => within(first, second),
-            (Ok(a), Ok(b)) if covers(b, a) => within(second, first),
-            // Names are for the system to resolve.
-            _ => None,
-        },
+        (Address::Tcp(a) | Address::Tls(a), _) if a.ends_with(":0") => None,
+        (Address::Tcp(a) | Address::Tls(a), Address::Tcp(b) | Address::Tls(b)) => {
+            match (a.parse(), b.parse()) {
+                _ if a == b => same(),
+                (Ok(a), Ok(b)) if a == b => same(),
+                (Ok(a), Ok(b)) if covers(a, b) => within(first, second),
+                (Ok(a), Ok(b)) if covers(b, a) => within(second, first),
+                // Names are for the system to resolve.
+                _ => None,
+            }
+        }
         _ => None,
     }
 }
@@ -103,6 +105,14 @@ mod tests {
             (
                 &["0.0.0.0:1", "127.0.0.1:1"],
                 "-B 0.0.0.0:1 listens at 127.0.0.1:1 as well",
+            ),
+            (
+                &["0.0.0.0:1", "tls://127.0.0.1:1"],
+                "-B 0.0.0.0:1 listens at tls://127.0.0.1:1 as well",
+            ),
+            (
+                &["h:1", "tls://h:1"],
+                "-B h:1 and -B tls://h:1 are the same address",
             ),
             (&["[::1]:1", "[::]:1"], "-B [::]:1 listens at [::1]:1 as well"),
         ] {

@@ -12,33 +12,48 @@ pub(crate) struct Reloading<'a> {
 }
 
 impl Reloading<'_> {
-    /// Reads the configuration again and puts in force what can change; answers what was wrong with it, and then nothing
-    /// has changed. `by` is who asked for it.
-    pub(crate) fn reload(&self, by: &str) -> Result<(), String> {
-        let Some(path) = &self.args.config else {
-            return Err("the server was started without --config: there is nothing to read again".to_owned());
-        };
-        let path = path.display();
-        match self.put_in_force() {
+    /// Whether there is anything to read again.
+    pub(crate) fn is_of_use(&self) -> bool {
+        self.args.config.is_some() || self.args.tls_options().is_some()
+    }
+
+    /// Reads the configuration and the certificates again and puts in force what can change; answers what was wrong with
+    /// them, and then nothing has changed. `by` is who asked for it.
+    pub(crate) async fn reload(&self, by: &str) -> Result<(), String> {
+        if !self.is_of_use() {
+            return Err(
+                "the server was started without --config and --tls-cert: there is nothing to read again"
+                    .to_owned(),
+            );
+        }
+        match self.put_in_force().await {
             Ok(fixed) => {
-                tracing::info!(%path, by, "the configuration was read again and is in force");
+                tracing::info!(
+                    by,
+                    "configuration and certificates were read again and are in force"
+                );
                 if !fixed.is_empty() {
                     let keys = fixed.join(", ");
-                    tracing::warn!(%path, keys, "some changes take a restart");
+                    tracing::warn!(keys, "some changes take a restart");
                 }
                 Ok(())
             }
             Err(reason) => {
-                tracing::error!(%path, by, reason, "the configuration is not accepted: nothing is changed");
+                tracing::error!(by, reason, "not accepted: nothing is changed");
                 Err(reason)
             }
         }
     }
 
     /// Answers the keys whose changes take a restart.
-    fn put_in_force(&self) -> Result<Vec<String>, String> {
+    async fn put_in_force(&self) -> Result<Vec<String>, String> {
         let setup = Setup::load()?;
-        setup.check_addresses()?;
+        // A broker of that kind is made to see whether it can be.
+        setup.broker()?;
+        self.broker
+            .reload_tls()
+            .await
+            .map_err(|error| error.to_string())?;
         let fixed = self
             .broker
             .reconfigure(&setup.args.config())

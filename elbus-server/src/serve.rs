@@ -94,14 +94,14 @@ async fn serve(args: &Args, broker: &Broker, reloading: &Reloading<'_>) -> Resul
     let signal = loop {
         tokio::select! {
             signal = signals.next() => match signal {
-                HANG_UP if args.config.is_some() => {
+                HANG_UP if reloading.is_of_use() => {
                     // What went wrong is in the log.
-                    let _ = reloading.reload(HANG_UP);
+                    let _ = reloading.reload(HANG_UP).await;
                 }
                 signal => break signal,
             },
             Some(request) = reloads.next() => {
-                let outcome = reloading.reload(request.caller());
+                let outcome = reloading.reload(request.caller()).await;
                 tokio::spawn(request.answer(outcome));
             }
         }
@@ -112,15 +112,19 @@ async fn serve(args: &Args, broker: &Broker, reloading: &Reloading<'_>) -> Resul
             tracing::info!("shut down");
             Ok(())
         }
-        () = signals.end(args) => Err(ServerError::EndedAtOnce),
+        () = signals.end(reloading) => Err(ServerError::EndedAtOnce),
     }
 }
 
 async fn listen(args: &Args, broker: &Broker, addresses: &[Address]) -> Result<Vec<Address>, ListenError> {
     let options = args.socket_options();
     let mut bound = Vec::new();
+    let tls = args.tls_options();
     for address in addresses {
-        bound.push(broker.listen_with(address, &options).await?);
+        bound.push(match (address, &tls) {
+            (Address::Tls(_), Some(tls)) => broker.listen_tls(address, tls).await?,
+            _ => broker.listen_with(address, &options).await?,
+        });
     }
     for path in args.fifos() {
         broker.listen_fifo(path, &options).await?;
@@ -128,7 +132,7 @@ async fn listen(args: &Args, broker: &Broker, addresses: &[Address]) -> Result<V
     Ok(bound)
 }
 
-/// Ends the server that has no configuration file; the other reads it again.
+/// Ends the server that has neither a configuration file nor certificates; the others read them again.
 const HANG_UP: &str = "SIGHUP";
 
 /// The signals that the server hears.
@@ -156,7 +160,7 @@ impl Signals {
     }
 
     /// Waits for one that ends the server.
-    async fn end(&mut self, args: &Args) {
-        while self.next().await == HANG_UP && args.config.is_some() {}
+    async fn end(&mut self, reloading: &Reloading<'_>) {
+        while self.next().await == HANG_UP && reloading.is_of_use() {}
     }
 }

@@ -50,8 +50,15 @@ impl Setup {
         Ok(broker)
     }
 
-    pub(crate) fn check_addresses(&self) -> Result<(), String> {
-        overlap::check(&self.args.addresses()).map_err(|overlap| overlap.to_string())
+    /// Whether the files that it names, beside the configuration itself, can be used.
+    pub(crate) fn check_files(&self) -> Result<(), String> {
+        let checked = self.args.tls_options().map_or(Ok(()), |tls| tls.check());
+        checked.map_err(|error| error.to_string())
+    }
+
+    fn check_addresses(&self) -> Result<(), String> {
+        overlap::check(&self.args.addresses()).map_err(|overlap| overlap.to_string())?;
+        self.args.check_tls()
     }
 }
 
@@ -85,7 +92,7 @@ mod tests {
     fn the_example_is_loaded_and_its_limits_are_the_defaults() {
         let setup = example(&[]);
         assert_eq!(setup.args.config(), Config::default());
-        assert_eq!(setup.args.addresses().len(), 2);
+        assert_eq!(setup.args.addresses().len(), 3);
         assert_eq!(setup.args.fifos().count(), 1);
         assert_eq!(setup.args.pid_file.as_deref(), Some(Path::new("/run/elbus.pid")));
         assert!(setup.broker().is_ok());

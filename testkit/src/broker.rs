@@ -3,7 +3,7 @@ use elbus_broker::{Address, Broker, Config};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::{PATIENCE, Raw};
+use crate::{Authority, PATIENCE, Raw};
 
 /// A kind of socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,20 +12,24 @@ pub enum Transport {
     Unix,
     /// TCP over the loopback interface.
     Tcp,
+    /// TLS over that.
+    Tls,
 }
 
 impl Transport {
-    /// Both kinds.
+    /// Those that [`Raw`] speaks.
     pub const ALL: [Self; 2] = [Self::Unix, Self::Tcp];
 }
 
-/// A broker with two workers, a UNIX socket in a directory of its own, and a TCP port that the system chose.
+/// A broker with two workers, a UNIX socket in a directory of its own, and a port for TCP and one for TLS that the system
+/// chose.
 pub struct TestBroker {
     /// The broker.
     pub broker: Broker,
     runtime: Option<Runtime>,
     unix: Address,
     tcp: Address,
+    tls: Address,
     _directory: TempDir,
 }
 
@@ -51,11 +55,16 @@ impl TestBroker {
         let tcp = Address::Tcp("127.0.0.1:0".to_owned());
         let unix = runtime.block_on(broker.listen(&unix)).unwrap();
         let tcp = runtime.block_on(broker.listen(&tcp)).unwrap();
+        let tls = Address::Tls("127.0.0.1:0".to_owned());
+        let tls = runtime
+            .block_on(broker.listen_tls(&tls, &Authority::shared().options()))
+            .unwrap();
         Self {
             broker,
             runtime: Some(runtime),
             unix,
             tcp,
+            tls,
             _directory: directory,
         }
     }
@@ -66,6 +75,7 @@ impl TestBroker {
         match transport {
             Transport::Unix => &self.unix,
             Transport::Tcp => &self.tcp,
+            Transport::Tls => &self.tls,
         }
     }
 

@@ -8,9 +8,11 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod authority;
 mod broker;
 mod raw;
 
+pub use authority::{Authority, Files, Validity};
 pub use broker::{TestBroker, Transport};
 pub use raw::{Got, Raw, frame};
 

@@ -5,10 +5,11 @@ use elbus_proto::{
     delivery::Kind,
     rpc::{self, code},
 };
+use elbus_testkit::Transport;
 
 use crate::{
     common::{restrain, rule, rules},
-    link::{Ask, Bus, Party, on_every_link},
+    link::{Ask, Bus, Link, Party, on_every_link},
 };
 
 const ID: u32 = 7;
@@ -130,10 +131,10 @@ fn who_may_not_manage_does_not_have_the_program_reload() {
         assert_eq!(call(&mut *client, "reload", b""), denied());
         // Without rules it may, if the broker's own user or process may.
         bus.test.broker.set_access(rules([]));
-        let over_tcp = bus
-            .near
-            .is_same_peer(crate::link::Link::Socket(elbus_testkit::Transport::Tcp));
-        if over_tcp {
+        let from_network = [Transport::Tcp, Transport::Tls]
+            .into_iter()
+            .any(|transport| bus.near.is_same_peer(Link::Socket(transport)));
+        if from_network {
             assert_eq!(call(&mut *client, "reload", b""), denied());
         } else {
             ask(&mut *client, "reload", b"");

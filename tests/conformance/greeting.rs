@@ -111,7 +111,7 @@ fn a_refused_name_is_answered_with_its_code_and_the_connection_closed() {
         let _taken = test.client(transport, "taken");
         let other = match transport {
             Transport::Unix => Transport::Tcp,
-            Transport::Tcp => Transport::Unix,
+            Transport::Tcp | Transport::Tls => Transport::Unix,
         };
         let _elsewhere = test.client(other, "elsewhere");
         let refused: [(&[u8], Code); 8] = [

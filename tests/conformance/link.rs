@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use elbus_broker::{Config, RegisterError};
 use elbus_client::{Client, ConnectError, Inbox, Options};
 use elbus_proto::{Code, Op, Qos, delivery::Kind};
-use elbus_testkit::{Got, Raw, TestBroker, Transport};
+use elbus_testkit::{Authority, Got, Raw, TestBroker, Transport};
 
 /// How a client is linked to the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +18,12 @@ pub(crate) enum Link {
 }
 
 impl Link {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Socket(Transport::Unix),
         Self::Socket(Transport::Tcp),
         Self::Library(Transport::Unix),
         Self::Library(Transport::Tcp),
+        Self::Library(Transport::Tls),
         Self::Process,
     ];
 
@@ -113,7 +114,10 @@ impl Bus {
             }
             Link::Library(transport) => {
                 let address = self.test.address(transport).clone();
-                let options = Options::new(name).address(address).never_reconnect();
+                let options = Options::new(name)
+                    .address(address)
+                    .tls_ca(Authority::shared().certificate())
+                    .never_reconnect();
                 match self.test.block_on(options.connect()) {
                     Ok((client, inbox)) => Ok(Box::new(ByLibrary {
                         test: &self.test,

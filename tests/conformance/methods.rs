@@ -96,6 +96,7 @@ fn client_list_holds_primaries_by_name_and_the_broker_itself() {
                 Link::Process => "internal",
                 Link::Socket(Transport::Unix) | Link::Library(Transport::Unix) => "local_ipc",
                 Link::Socket(Transport::Tcp) | Link::Library(Transport::Tcp) => "tcp",
+                Link::Socket(Transport::Tls) | Link::Library(Transport::Tls) => "tls",
             };
             assert_eq!(info["kind"], kind);
             assert_eq!(info["port"].is_string(), link != Link::Process);
@@ -210,7 +211,12 @@ fn client_disconnect_is_for_those_who_could_end_the_broker_itself() {
         let mut other = bus.far("other");
         let params = json!({"name": "other"});
         let answer = call(&mut *client, "client.disconnect", &params);
-        if [Link::Socket(Transport::Tcp), Link::Library(Transport::Tcp)].contains(&bus.near) {
+        let remote = [
+            Link::Socket(Transport::Tcp),
+            Link::Library(Transport::Tcp),
+            Link::Library(Transport::Tls),
+        ];
+        if remote.contains(&bus.near) {
             assert_eq!(answer, Err(rpc::bus_error(Code::Access)));
             other.expect_nothing();
             return;

@@ -14,11 +14,13 @@ fn refused(change: impl FnOnce(&mut Config)) -> Option<ConfigError> {
 #[test]
 fn a_setting_that_makes_no_sense_is_refused_by_its_name() {
     type Change = fn(&mut Config);
-    let cases: [(&str, Change); 16] = [
+    let cases: [(&str, Change); 18] = [
         ("high_water", |config| config.high_water = 0),
         ("stall_timeout", |config| config.stall_timeout = Duration::ZERO),
         ("stall_timeout", |config| config.stall_timeout = Duration::MAX),
         ("timeout", |config| config.timeout = Duration::ZERO),
+        ("keep_alive", |config| config.keep_alive = Duration::from_secs(2)),
+        ("keep_alive", |config| config.keep_alive = Duration::MAX),
         ("frame_limit", |config| config.frame_limit = 0),
         ("names.bytes", |config| config.names.bytes = 0),
         ("names.bytes", |config| config.names.bytes = 65_536),
@@ -38,6 +40,8 @@ fn a_setting_that_makes_no_sense_is_refused_by_its_name() {
         assert!(error.to_string().starts_with(field), "{error}");
     }
     assert_eq!(refused(|_| {}), None);
+    // Left to the system.
+    assert_eq!(refused(|config| config.keep_alive = Duration::ZERO), None);
 }
 
 /// A delivery carries a sender's name and a topic beside the payload: its length must fit 32 bits too.

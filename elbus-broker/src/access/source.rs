@@ -21,11 +21,13 @@ pub enum Source {
     /// A UNIX socket, and a process whose effective group id was this one when it connected. Supplementary groups do not
     /// count: the system does not tell them.
     UnixGroup(u32),
-    /// TCP, from any host.
+    /// TCP, with TLS or without, from any host.
     Tcp,
     /// TCP, from a host of this network.
     Network(Network),
-    /// A connection whose other end proved to be the subject of this certificate, as the broker's TLS listener writes it.
+    /// A TLS connection whose other end has a certificate of this subject, as `client.list` shows it: `CN=plant`, or
+    /// `DNS=hall.gate` for one without a common name. The listener has to ask for certificates
+    /// (`TlsOptions::client_ca`).
     Certificate(String),
 }
 
@@ -37,10 +39,12 @@ impl Source {
             | (Self::Process, Origin::Process)
             | (Self::Fifo, Origin::Fifo)
             | (Self::Unix, Origin::Unix { .. })
-            | (Self::Tcp, Origin::Tcp { .. }) => true,
+            | (Self::Tcp, Origin::Tcp { .. } | Origin::Tls { .. }) => true,
             (Self::UnixUser(user), Origin::Unix { uid, .. }) => *user == uid,
             (Self::UnixGroup(group), Origin::Unix { gid, .. }) => *group == gid,
-            (Self::Network(network), Origin::Tcp { host, .. }) => network.contains(host),
+            (Self::Network(network), Origin::Tcp { host, .. } | Origin::Tls { host, .. }) => {
+                network.contains(host)
+            }
             (Self::Certificate(subject), _) => certificate == Some(subject),
             _ => false,
         }

@@ -54,6 +54,7 @@ impl From<ClientInfo> for Client {
                 ClientKind::Internal => "internal",
                 ClientKind::LocalIpc => "local_ipc",
                 ClientKind::Tcp => "tcp",
+                ClientKind::Tls => "tls",
             },
             source: info.source,
             port: info.port,

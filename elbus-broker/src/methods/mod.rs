@@ -81,7 +81,7 @@ fn may_manage(core: &Core, caller: &Peer) -> Result<(), Failure> {
     let may = caller.rights().may_manage().unwrap_or(match caller.origin {
         Origin::Process | Origin::Fifo => true,
         Origin::Unix { uid, .. } => uid == own || uid == 0,
-        Origin::Tcp { .. } => false,
+        Origin::Tcp { .. } | Origin::Tls { .. } => false,
     });
     if may {
         return Ok(());

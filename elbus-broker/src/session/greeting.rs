@@ -11,9 +11,9 @@ use std::{
 };
 
 use elbus_proto::{ClientName, Code, NameError, OK, greeting};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 
-use super::{Session, goodbye};
+use super::{Session, certificate::Certificate, goodbye};
 use crate::{
     core::Core,
     outbox::{Outbox, Wire},
@@ -26,8 +26,10 @@ use crate::{
 pub(crate) struct Newcomer {
     pub(crate) socket: Socket,
     pub(crate) origin: Origin,
-    /// The subject of the certificate by which the other end proved who it is.
-    pub(crate) certificate: Option<Arc<str>>,
+    /// The certificate by which the other end proved who it is.
+    pub(crate) certificate: Option<Certificate>,
+    /// When it was accepted.
+    pub(crate) since: Instant,
     /// The listener it came in on.
     pub(crate) port: Arc<str>,
 }
@@ -53,6 +55,8 @@ enum GreetingFailed {
     TooManyClients(usize),
     #[error("the access rules do not admit {0:?} from there")]
     Denied(String),
+    #[error("the name {0:?} is not one that its certificate ({1}) is for, or under one")]
+    NotCertified(String, Arc<str>),
 }
 
 impl GreetingFailed {
@@ -72,6 +76,7 @@ impl GreetingFailed {
             Self::Io(_) => return None,
             Self::Greeting(_) => Code::NotSupported,
             Self::Name(_) | Self::Reserved(_) => Code::Data,
+            Self::NotCertified(..) => Code::Access,
             Self::Taken(_) => Refusal::Taken.code(),
             Self::NoPrimary(_) => Refusal::NoPrimary.code(),
             Self::ForeignPrimary(_) => Refusal::ForeignPrimary.code(),
@@ -117,22 +122,20 @@ impl Drop for Counted {
     }
 }
 
-impl Newcomer {
-    /// Tells a connection that comes when too many greet already.
-    pub(crate) fn turn_away(&self) {
-        let [a, b, c] = greeting::GREETING;
-        // It is told as far as it listens.
-        let _ = self
-            .socket
-            .write(&[io::IoSlice::new(&[a, b, c, Code::Busy.byte()])]);
-        self.socket.shutdown_write();
-    }
+/// Tells a connection that comes when too many greet already.
+pub(crate) fn turn_away(socket: &Socket) {
+    let [a, b, c] = greeting::GREETING;
+    // It is told as far as it listens.
+    let _ = socket.write(&[io::IoSlice::new(&[a, b, c, Code::Busy.byte()])]);
+    socket.shutdown_write();
+}
 
+impl Newcomer {
     /// Greets and registers the connection; answers its session, or `None` when there is none.
     pub(crate) async fn greet(self, core: &Arc<Core>, counted: Counted) -> Option<Session> {
         let timeout = core.settings.timeout();
         let named = tokio::select! {
-            named = tokio::time::timeout(timeout, self.hear_name(core)) => named,
+            named = tokio::time::timeout_at(self.since + timeout, self.hear_name(core)) => named,
             () = core.stop.cancelled() => return None,
         };
         let Ok(named) = named else {
@@ -177,6 +180,12 @@ impl Newcomer {
         if name.is_reserved() {
             return Err(GreetingFailed::Reserved(name.as_str().to_owned()));
         }
+        if let Some(certificate) = &self.certificate
+            && !certificate.admits(&name)
+        {
+            let subject = Arc::clone(&certificate.subject);
+            return Err(GreetingFailed::NotCertified(name.as_str().to_owned(), subject));
+        }
         Ok(name.as_str().to_owned())
     }
 
@@ -191,7 +200,8 @@ impl Newcomer {
             outbox,
             runtime: Handle::current(),
         };
-        let peer = Peer::new(core, name, self.origin, self.certificate, self.port, sink);
+        let certificate = self.certificate.map(|certificate| certificate.subject);
+        let peer = Peer::new(core, name, self.origin, certificate, self.port, sink);
         match core.register(&peer) {
             Ok(()) => {
                 peer.flush_now();

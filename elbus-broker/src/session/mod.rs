@@ -4,6 +4,7 @@
 //! and carries every request in it out at once ([`router`]); what has no room holds the session back ([`hold`]).
 #[cfg(feature = "bench")]
 pub mod bench;
+pub(crate) mod certificate;
 mod frames;
 mod goodbye;
 pub(crate) mod greeting;

@@ -1,5 +1,6 @@
 //! What goes wrong with the bus: each kind has words that help and a code of its own.
 use elbus_proto::Code;
+use elbus_testkit::{Authority, TestBroker, Transport};
 
 use crate::support::{Broken, Bus, Cli};
 
@@ -122,4 +123,19 @@ fn a_listener_that_is_turned_away_says_why() {
     let broker = Broken::that_registers_once();
     let ended = broker.cli(&["listen"]).run();
     ended.expect_failure(4, "this name is not permitted here");
+}
+
+#[test]
+fn over_tls_a_server_is_trusted_by_its_authority() {
+    let test = TestBroker::start();
+    let address = test.address(Transport::Tls).to_string();
+    let authority = Authority::shared().certificate().display().to_string();
+    let publish = |more: &[&str]| Cli::new(&[&[&address, "publish", "a", "b"], more].concat()).run();
+
+    publish(&["--tls-ca", &authority]).expect_success();
+    publish(&[]).expect_failure(2, "give --tls-ca FILE");
+    publish(&["--tls-ca", "no.pem"]).expect_failure(2, "\"no.pem\" cannot be read");
+    let stranger = Authority::new();
+    let other = stranger.certificate().display().to_string();
+    publish(&["--tls-ca", &other]).expect_failure(3, "not signed by an authority that is trusted here");
 }

@@ -13,20 +13,14 @@ use super::{
     shared::Shared,
     stream::{Incoming, Socket},
 };
-use crate::ConnectError;
+use crate::{Address, ConnectError};
 
 /// Connects and greets within the time-out.
 pub(super) async fn dial(shared: &Shared) -> Result<Arc<Socket>, ConnectError> {
     let limit = shared.options.timeout;
     let address = || shared.address.clone();
     let dialled = async {
-        let socket =
-            Socket::connect(&shared.address, limit)
-                .await
-                .map_err(|source| ConnectError::Unreachable {
-                    address: address(),
-                    source,
-                })?;
+        let socket = Socket::connect(&shared.address, &shared.options).await?;
         greet(&socket, shared).await?;
         Ok(Arc::new(socket))
     };
@@ -57,6 +51,10 @@ async fn greet(socket: &Socket, shared: &Shared) -> Result<(), ConnectError> {
     // A broker that has too many greetings in progress says so right behind its own.
     say(socket, &greeting::GREETING).map_err(lost)?;
     let [answer] = hear(socket).await.map_err(lost)?;
+    // Where it speaks TLS alone, our broker says so to those who wait for its greeting.
+    if Code::result(answer) == Err(Code::NotSupported) && matches!(shared.address, Address::Tcp(_)) {
+        return Err(ConnectError::TlsOnly { address: address() });
+    }
     Code::result(answer).map_err(refused)?;
     let len = (name.len() as u16).to_le_bytes();
     say(socket, &[&len, name.as_bytes()].concat()).map_err(lost)?;

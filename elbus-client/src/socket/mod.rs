@@ -31,6 +31,8 @@ mod request;
 mod shared;
 mod stream;
 mod supervisor;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::{
     collections::VecDeque,
@@ -42,6 +44,8 @@ use elbus_proto::{ClientName, Qos, SECONDARY_SEPARATOR};
 use outbox::Outbox;
 pub(crate) use pending::MOST_IN_FLIGHT;
 use shared::Shared;
+#[cfg(feature = "tls")]
+pub(crate) use tls::TlsSettings;
 use tracing::Instrument;
 
 use crate::{

@@ -11,14 +11,18 @@ use std::{
 
 use rustix::{
     buffer::spare_capacity,
-    net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown},
+    net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, sockopt},
 };
 use tokio::{
     io::Interest,
     net::{TcpStream, UnixStream},
 };
 
-use crate::Address;
+#[cfg(feature = "tls")]
+use super::tls;
+#[cfg(feature = "tls")]
+use crate::tls::Relayed;
+use crate::{Address, ConnectError, Options, keep_alive::Pace};
 
 /// A broken pipe is an error and not a signal; where this flag is missing, the standard library sets a socket option.
 #[cfg(not(target_vendor = "apple"))]
@@ -40,19 +44,34 @@ pub(super) trait Incoming {
 pub(super) enum Socket {
     Unix(UnixStream),
     Tcp(TcpStream),
+    /// In place of a TLS connection.
+    #[cfg(feature = "tls")]
+    Tls(Relayed),
 }
 
 impl Socket {
-    /// Connects; a TCP peer that does not confirm what was sent for `timeout` is gone.
-    pub(super) async fn connect(address: &Address, timeout: Duration) -> io::Result<Self> {
+    /// Connects; a TCP peer that is gone is noticed within `keep_alive`.
+    pub(super) async fn connect(address: &Address, options: &Options) -> Result<Self, ConnectError> {
+        let unreachable = |source| ConnectError::Unreachable {
+            address: address.clone(),
+            source,
+        };
         Ok(match address {
-            Address::Unix(path) => Self::Unix(UnixStream::connect(path).await?),
-            Address::Tcp(address) => {
-                let stream = TcpStream::connect(address).await?;
-                // Frames are gathered here already: holding them up in the kernel as well would only delay them.
-                stream.set_nodelay(true)?;
-                give_up_after(&stream, timeout);
+            Address::Unix(path) => Self::Unix(UnixStream::connect(path).await.map_err(unreachable)?),
+            Address::Tcp(host) => {
+                let stream = tcp(host, options.keep_alive).await.map_err(unreachable)?;
                 Self::Tcp(stream)
+            }
+            #[cfg(feature = "tls")]
+            Address::Tls(host) => {
+                let stream = tcp(host, options.keep_alive).await.map_err(unreachable)?;
+                Self::Tls(Box::pin(tls::secure(stream, address, options)).await?)
+            }
+            #[cfg(not(feature = "tls"))]
+            Address::Tls(_) => {
+                return Err(ConnectError::NoTls {
+                    address: address.clone(),
+                });
             }
         })
     }
@@ -62,6 +81,8 @@ impl Socket {
         match self {
             Self::Unix(socket) => socket.poll_read_ready(cx),
             Self::Tcp(socket) => socket.poll_read_ready(cx),
+            #[cfg(feature = "tls")]
+            Self::Tls(relayed) => relayed.socket().poll_read_ready(cx),
         }
     }
 
@@ -70,6 +91,8 @@ impl Socket {
         match self {
             Self::Unix(socket) => socket.poll_write_ready(cx),
             Self::Tcp(socket) => socket.poll_write_ready(cx),
+            #[cfg(feature = "tls")]
+            Self::Tls(relayed) => relayed.socket().poll_write_ready(cx),
         }
     }
 
@@ -118,6 +141,8 @@ impl Socket {
         match self {
             Self::Unix(socket) => socket.try_io(interest, call),
             Self::Tcp(socket) => socket.try_io(interest, call),
+            #[cfg(feature = "tls")]
+            Self::Tls(relayed) => relayed.socket().try_io(interest, call),
         }
     }
 }
@@ -143,18 +168,72 @@ impl AsFd for Socket {
         match self {
             Self::Unix(socket) => socket.as_fd(),
             Self::Tcp(socket) => socket.as_fd(),
+            #[cfg(feature = "tls")]
+            Self::Tls(relayed) => relayed.as_fd(),
         }
     }
 }
 
-/// Where the system has no such option, a dead host is noticed when it retransmits in vain.
-fn give_up_after(stream: &TcpStream, timeout: Duration) {
+async fn tcp(address: &str, keep_alive: Duration) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    // Frames are gathered here already: holding them up in the kernel as well would only delay them.
+    stream.set_nodelay(true)?;
+    watch(&stream, keep_alive)?;
+    Ok(stream)
+}
+
+/// Has the system notice within `limit` that the other side is gone; zero leaves it to the system's own times.
+fn watch(stream: &TcpStream, limit: Duration) -> io::Result<()> {
+    let Some(pace) = Pace::of(limit) else {
+        return Ok(());
+    };
+    sockopt::set_socket_keepalive(stream, true)?;
+    #[cfg(not(any(
+        target_os = "haiku",
+        target_os = "nto",
+        target_os = "openbsd",
+        target_os = "redox"
+    )))]
+    {
+        sockopt::set_tcp_keepidle(stream, pace.idle)?;
+        sockopt::set_tcp_keepintvl(stream, pace.interval)?;
+        sockopt::set_tcp_keepcnt(stream, pace.retries)?;
+    }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
-        // It only makes a dead host noticed sooner.
-        let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, millis);
+        let millis = u32::try_from(pace.user_timeout.as_millis()).unwrap_or(u32::MAX);
+        sockopt::set_tcp_user_timeout(stream, millis)?;
     }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = (stream, timeout);
+    Ok(())
+}
+
+#[cfg(test)]
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    async fn dialled(keep_alive: Duration) -> (Socket, TcpListener) {
+        let options = Options::new("a.client").keep_alive(keep_alive);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = Address::Tcp(listener.local_addr().unwrap().to_string());
+        (Socket::connect(&address, &options).await.unwrap(), listener)
+    }
+
+    #[tokio::test]
+    async fn the_system_is_told_when_to_ask_the_broker_and_when_to_give_it_up() {
+        let (socket, _listener) = dialled(Duration::from_secs(30)).await;
+        assert!(sockopt::socket_keepalive(&socket).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&socket).unwrap(), Duration::from_secs(15));
+        assert_eq!(sockopt::tcp_keepintvl(&socket).unwrap(), Duration::from_secs(3));
+        assert_eq!(sockopt::tcp_keepcnt(&socket).unwrap(), 5);
+        assert_eq!(sockopt::tcp_user_timeout(&socket).unwrap(), 27_000);
+    }
+
+    #[tokio::test]
+    async fn zero_leaves_the_connection_to_the_system() {
+        let (socket, _listener) = dialled(Duration::ZERO).await;
+        assert!(!sockopt::socket_keepalive(&socket).unwrap());
+        assert_eq!(sockopt::tcp_user_timeout(&socket).unwrap(), 0);
+    }
 }

@@ -152,7 +152,7 @@ fn network(written: &str) -> Result<Vec<Source>, String> {
         Ok(network) => Ok(vec![Source::Network(network)]),
         Err(error) if looks_like_one => Err(format!("{error}")),
         Err(_) => Err(
-            "expected any, unix, unix:user=NAME, unix:group=NAME, tcp, fifo, certificate:SUBJECT, \
+            "expected any, unix, unix:user=NAME, unix:group=NAME, tcp, fifo, certificate:CN=NAME, \
              or a host or network such as 192.0.2.1 or 2001:db8::/32"
                 .to_owned(),
         ),

@@ -2,7 +2,7 @@
 use std::{fs, path::Path};
 
 use elbus_proto::{Code, Op};
-use elbus_testkit::{PATIENCE, Raw};
+use elbus_testkit::{Authority, PATIENCE, Raw};
 use tempfile::tempdir;
 
 use crate::support::{Process, Server, command};
@@ -243,6 +243,13 @@ fn the_example_is_good() {
     let directory = tempdir().unwrap();
     let mut command = command(directory.path());
     command.arg("--config").arg(example).arg("--check-config");
+    // Its certificates are not on every machine.
+    let files = Authority::shared().broker("example");
+    command.arg("--tls-cert").arg(&files.certificate);
+    command.arg("--tls-key").arg(&files.key);
+    command
+        .arg("--tls-client-ca")
+        .arg(Authority::shared().certificate());
     let (code, said, errors) = Process::spawn(&mut command).finish(PATIENCE);
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{said}");
 }

@@ -16,3 +16,4 @@ mod reloading;
 mod resources;
 mod signals;
 mod sockets;
+mod tls;

@@ -9,8 +9,8 @@ use tempfile::{TempDir, tempdir};
 
 use crate::support::Server;
 
-const ACCEPTED: &str = "the configuration was read again and is in force";
-const REFUSED: &str = "the configuration is not accepted: nothing is changed";
+const ACCEPTED: &str = "configuration and certificates were read again and are in force";
+const REFUSED: &str = "not accepted: nothing is changed";
 
 struct Reloaded {
     directory: TempDir,
