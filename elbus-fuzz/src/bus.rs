@@ -183,7 +183,11 @@ impl Wire {
         while let Some(decoded) = delivery::decode(rest) {
             let (delivery, len) = decoded.expect("what the broker sends can be read");
             if let Delivery::Frame { sender, .. } = delivery {
-                assert!(may_send(sender), "{:?} is no sender", String::from_utf8_lossy(sender));
+                assert!(
+                    may_send(sender),
+                    "{:?} is no sender",
+                    String::from_utf8_lossy(sender)
+                );
             }
             rest = &rest[len..];
         }

@@ -41,7 +41,9 @@ impl Pipe {
             .block_on(broker.listen_fifo(&path, &SocketOptions::default()))
             .unwrap();
         let (witness, inbox) = broker.client("witness").unwrap();
-        runtime.block_on(async { witness.subscribe(&["#"]).await }).unwrap();
+        runtime
+            .block_on(async { witness.subscribe(&["#"]).await })
+            .unwrap();
         Self {
             runtime,
             pipe: fs::OpenOptions::new().write(true).open(&path).unwrap(),
@@ -55,7 +57,9 @@ impl Pipe {
 
 /// What lines publish, in order: all that a listener of everything may hear as a publication.
 fn published(lines: &[u8]) -> Vec<(String, Vec<u8>)> {
-    let whole = lines.split(|byte| *byte == b'\n').filter(|line| line.len() <= LINE);
+    let whole = lines
+        .split(|byte| *byte == b'\n')
+        .filter(|line| line.len() <= LINE);
     whole
         .filter_map(|line| {
             let space = line.iter().position(|byte| *byte == b' ')?;

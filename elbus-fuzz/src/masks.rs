@@ -96,7 +96,11 @@ fn names_and_masks(texts: &[&[u8]]) {
             found.sort();
             assert_eq!(found, expected, "who {mask:?} stands for");
             for (name, id) in &there {
-                assert_eq!(mask.matches(*name), expected.contains(id), "{mask:?} and {name:?}");
+                assert_eq!(
+                    mask.matches(*name),
+                    expected.contains(id),
+                    "{mask:?} and {name:?}"
+                );
             }
         }
         // With fewer and fewer of them, to the last.

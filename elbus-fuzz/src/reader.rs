@@ -99,7 +99,8 @@ pub fn reader(data: &[u8]) {
     };
     FAKE.with(|fake| {
         let fake = fake.get_or_init(Fake::new);
-        fake.runtime.block_on(soon("the end of an input", run(fake, how, bytes)));
+        fake.runtime
+            .block_on(soon("the end of an input", run(fake, how, bytes)));
     });
 }
 

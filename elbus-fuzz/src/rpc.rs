@@ -65,7 +65,10 @@ impl Services {
 /// The codec, written down once more.
 fn simple(payload: &[u8]) -> Result<Payload<'_>, RpcError> {
     let (kind, rest) = payload.split_first().ok_or(RpcError::Empty)?;
-    let number = |at: usize| rest.get(at..at + 4).map(|id| u32::from_le_bytes(id.try_into().unwrap()));
+    let number = |at: usize| {
+        rest.get(at..at + 4)
+            .map(|id| u32::from_le_bytes(id.try_into().unwrap()))
+    };
     match kind {
         0x00 => Ok(Payload::Notification(rest)),
         0x01 => {
@@ -104,7 +107,14 @@ pub fn rpc_codec(mut data: &[u8]) {
         data = rest;
     }
     SERVICES.with_borrow_mut(|all| {
-        let Services { runtime, stranger, inbox, service, caller, .. } = all;
+        let Services {
+            runtime,
+            stranger,
+            inbox,
+            service,
+            caller,
+            ..
+        } = all;
         runtime.block_on(soon("the end of an input", async {
             let calling = caller.call::<_, i64>("service", "double", &21);
             for (to_service, payload) in payloads {
@@ -124,7 +134,11 @@ pub fn rpc_codec(mut data: &[u8]) {
                     }
                 }
             }
-            assert_eq!(calling.await, Ok(42), "the caller gets its own reply and no other");
+            assert_eq!(
+                calling.await,
+                Ok(42),
+                "the caller gets its own reply and no other"
+            );
             assert_eq!(inbox.try_recv(), None, "nothing that was not asked for");
             let stats = service.stats();
             assert_eq!((stats.requests_running, stats.requests_waiting), (0, 0));

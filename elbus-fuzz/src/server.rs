@@ -26,7 +26,10 @@ pub fn configuration(data: &[u8]) {
             (Err(one), Err(other)) => {
                 assert_eq!(one, other);
                 let said = one.to_string();
-                let line = said.split(", line ").nth(1).and_then(|rest| rest.split(':').next());
+                let line = said
+                    .split(", line ")
+                    .nth(1)
+                    .and_then(|rest| rest.split(':').next());
                 let line = line.and_then(|line| line.parse::<usize>().ok());
                 assert!(line.is_none_or(|line| (1..=lines).contains(&line)), "{said}");
             }

@@ -145,7 +145,12 @@ async fn again(bus: &Bus, wires: &mut [Wire], which: usize) {
     if NAMES[which].contains("%%") {
         return;
     }
-    let is_on = || bus.broker.clients().iter().any(|client| client.name == NAMES[which]);
+    let is_on = || {
+        bus.broker
+            .clients()
+            .iter()
+            .any(|client| client.name == NAMES[which])
+    };
     wires[which] = bus.connect().await;
     while is_on() {
         // What it had sent is carried out first, for which the others have to read.

@@ -14,10 +14,18 @@ use proptest::{
 /// The target of this name, and its corpus.
 fn target(name: &str) -> (Target, Vec<Vec<u8>>) {
     let (_, target) = TARGETS.iter().find(|(known, _)| *known == name).unwrap();
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
-    let mut files: Vec<_> = fs::read_dir(corpus).unwrap().map(|file| file.unwrap().path()).collect();
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/corpus")
+        .join(name);
+    let mut files: Vec<_> = fs::read_dir(corpus)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
     files.sort();
-    (*target, files.iter().map(|file| fs::read(file).unwrap()).collect())
+    (
+        *target,
+        files.iter().map(|file| fs::read(file).unwrap()).collect(),
+    )
 }
 
 /// A change of an input.

@@ -54,8 +54,10 @@ impl PidFile {
             .create_new(true)
             .open(path)
             .map_err(failed)?;
+        // From here on it is removed again: an empty one would be in the way of the next start.
+        let written = Self(path.to_owned());
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
-        Ok(Self(path.to_owned()))
+        Ok(written)
     }
 }
 

@@ -10,10 +10,12 @@
 
 mod authority;
 mod broker;
+mod random;
 mod raw;
 
 pub use authority::{Authority, Files, Validity};
 pub use broker::{TestBroker, Transport};
+pub use random::Random;
 pub use raw::{Got, Raw, frame};
 
 /// How long a test waits for something that must happen, on a loaded machine.

@@ -291,9 +291,15 @@ impl Raw {
     /// Reads what there is; 0 when the connection is closed.
     pub fn read_more(&mut self) -> usize {
         let mut chunk = vec![0; 64 * 1024];
-        let read = match &mut self.stream {
-            Stream::Unix(stream) => stream.read(&mut chunk),
-            Stream::Tcp(stream) => stream.read(&mut chunk),
+        let read = loop {
+            let read = match &mut self.stream {
+                Stream::Unix(stream) => stream.read(&mut chunk),
+                Stream::Tcp(stream) => stream.read(&mut chunk),
+            };
+            // A process that was stopped and goes on.
+            if !matches!(&read, Err(error) if error.kind() == ErrorKind::Interrupted) {
+                break read;
+            }
         };
         match read {
             Ok(n) => {

@@ -1,8 +1,8 @@
 //! Bytes that make no sense harm nobody but their sender.
 use elbus_proto::{Op, Qos, greeting::GREETING};
-use elbus_testkit::{Raw, TestBroker, Transport, frame};
+use elbus_testkit::{Random, Raw, TestBroker, Transport, frame};
 
-use crate::{Bystanders, random::Random};
+use crate::Bystanders;
 
 /// Writes what the broker still takes, and reads to the end.
 fn throw(mut raw: Raw, bytes: &[u8]) {

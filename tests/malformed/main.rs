@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod garbage;
-mod random;
 mod splits;
 mod table;
 

@@ -1,8 +1,6 @@
 //! Streams cut in every way: what arrives does not depend on how it was written or read.
 use elbus_proto::{Code, Op, Qos};
-use elbus_testkit::{Got, Raw, TestBroker, Transport, frame};
-
-use crate::random::Random;
+use elbus_testkit::{Got, Random, Raw, TestBroker, Transport, frame};
 
 const ALL_QOS: [Qos; 4] = [Qos::No, Qos::Processed, Qos::Realtime, Qos::RealtimeProcessed];
 
