@@ -149,3 +149,105 @@ fn a_secondary_of_another_users_client_is_refused_although_the_rules_admit_both(
     assert_eq!(bus.hears(0, 0, "plant.pump%%1"), PUBLISHED);
     assert_eq!(bus.hears(ALICE, ALICE, "plant.pump%%2"), REFUSED);
 }
+
+/// Two machines with a cable between them; gone when dropped.
+struct Machines {
+    server: String,
+    client: String,
+}
+
+const SERVER_ADDRESS: &str = "192.0.2.1";
+const CLIENT_ADDRESS: &str = "192.0.2.2";
+
+impl Machines {
+    fn new() -> Self {
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "this test makes network namespaces: run it as root"
+        );
+        let pid = std::process::id();
+        let machines = Self {
+            server: format!("elbus-server-{pid}"),
+            client: format!("elbus-client-{pid}"),
+        };
+        let (server, client) = (machines.server.as_str(), machines.client.as_str());
+        ip(&["netns", "add", server]);
+        ip(&["netns", "add", client]);
+        let cable = ["link", "add", "cable", "netns", server, "type", "veth", "peer"];
+        ip(&[&cable[..], &["name", "cable", "netns", client]].concat());
+        for (machine, address) in [(server, SERVER_ADDRESS), (client, CLIENT_ADDRESS)] {
+            let address = format!("{address}/30");
+            ip(&["-n", machine, "address", "add", &address, "dev", "cable"]);
+            ip(&["-n", machine, "link", "set", "cable", "up"]);
+        }
+        machines
+    }
+}
+
+impl Drop for Machines {
+    fn drop(&mut self) {
+        for machine in [&self.server, &self.client] {
+            // Also when it was never made.
+            let _ = Command::new("ip").args(["netns", "delete", machine]).status();
+        }
+    }
+}
+
+fn ip(arguments: &[&str]) {
+    let status = Command::new("ip").args(arguments).status().unwrap();
+    assert!(status.success(), "ip {arguments:?}");
+}
+
+/// Not a test by itself: the client on the other machine.
+#[test]
+#[ignore = "run by the test below, on another machine"]
+fn is_a_remote_client() {
+    let Ok(name) = env::var(REMOTE_NAME) else {
+        return;
+    };
+    let mut client = Raw::register(&Address::Tcp(format!("{SERVER_ADDRESS}:7777")), &name);
+    client.set_patience(std::time::Duration::from_secs(600));
+    client.got_or_end();
+}
+
+const REMOTE_NAME: &str = "ELBUS_TEST_REMOTE_NAME";
+
+#[test]
+#[ignore = "needs root, to make two machines out of network namespaces"]
+fn a_tcp_client_whose_network_is_gone_is_dropped_in_the_time_that_was_set() {
+    let limit = std::time::Duration::from_secs(3);
+    let machines = Machines::new();
+    let directory = tempdir().unwrap();
+    let mut command = Command::new("ip");
+    command
+        .args([
+            "netns",
+            "exec",
+            &machines.server,
+            env!("CARGO_BIN_EXE_elbus-server"),
+            "-B",
+        ])
+        .arg(directory.path().join("bus.sock"))
+        .args(["-B", &format!("{SERVER_ADDRESS}:7777"), "--keep-alive", "3"]);
+    let server = Server::run(&mut command);
+    let mut remote = Command::new("ip")
+        .args(["netns", "exec", &machines.client])
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", "is_a_remote_client", "--ignored"])
+        .env(REMOTE_NAME, "remote")
+        .spawn()
+        .unwrap();
+    let is_free = || Raw::try_register(&server.addresses[0], b"remote").1 == elbus_proto::OK;
+    support::eventually("it is on the bus", || !is_free());
+    // One that only says nothing stays.
+    std::thread::sleep(2 * limit);
+    assert!(!is_free(), "a silent client is not taken for gone");
+
+    ip(&["-n", &machines.client, "link", "set", "cable", "down"]);
+    let start = std::time::Instant::now();
+    support::eventually("it is off the bus", is_free);
+    let took = start.elapsed();
+    assert!(took < limit + limit / 2, "only after {took:?}");
+    remote.kill().unwrap();
+    remote.wait().unwrap();
+}

@@ -32,7 +32,7 @@ mod party;
 mod rpc;
 mod waiting;
 
-pub use broker::{Broker, Transport};
+pub use broker::{Broker, Transport, server_program};
 pub use bus::{Bus, Place};
 pub use libraries::Library;
 pub use party::{Ask, Got, Party, Pending, Verdict};

@@ -116,6 +116,32 @@ fn a_rule_gives_its_rights_only_to_those_who_come_from_where_it_says() {
 }
 
 #[test]
+fn a_host_is_told_apart_by_its_ipv6_address_too_and_any_host_admits_it() {
+    let test = TestBroker::start();
+    let address = test
+        .block_on(test.broker.listen(&"[::1]:0".parse().unwrap()))
+        .unwrap();
+    let network = |text: &str| Source::Network(text.parse().unwrap());
+    for (source, admitted) in [
+        (Source::Any, true),
+        (Source::Tcp, true),
+        (network("::1"), true),
+        (network("::/0"), true),
+        (network("2001:db8::/32"), false),
+        (network("127.0.0.1"), false),
+        (network("0.0.0.0/0"), false),
+        (Source::Unix, false),
+    ] {
+        test.broker
+            .set_access(rules([AccessRule::new("me").from([source.clone()])]));
+        let (client, answer) = Raw::try_register(&address, b"me");
+        assert_eq!(Code::result(answer).is_ok(), admitted, "{source:?}");
+        drop(client);
+        test.eventually("it has left", |broker| broker.stats().clients == 0);
+    }
+}
+
+#[test]
 fn hosts_are_told_apart_by_their_addresses() {
     let test = TestBroker::start();
     let host = Source::Network("127.0.0.2".parse().unwrap());

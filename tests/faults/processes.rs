@@ -37,6 +37,23 @@ impl Process {
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
+
+    /// Stops it, and waits until it does nothing any more.
+    fn stop(&self) {
+        self.signal(Signal::STOP);
+        let end = std::time::Instant::now() + elbus_testkit::PATIENCE;
+        while self.runs() {
+            assert!(std::time::Instant::now() < end, "it does not stop");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether one of its threads does anything.
+    fn runs(&self) -> bool {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).unwrap();
+        let mut stats = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap());
+        stats.any(|stat| !stat.contains(") T"))
+    }
 }
 
 impl Drop for Process {
@@ -121,7 +138,7 @@ fn a_client_that_is_stopped_for_a_moment_loses_nothing() {
         let process = Process::start(&test, transport, "answers");
         let mut sender = test.client(transport, "sender");
         for round in 0..3_u32 {
-            process.signal(Signal::STOP);
+            process.stop();
             for number in 0..200_u32 {
                 let body = [b"process\0", &[round, number].map(u32::to_le_bytes).concat()[..]].concat();
                 assert_eq!(
@@ -147,7 +164,7 @@ fn a_client_that_stays_stopped_is_cut_when_it_is_full_and_nobody_else_is_harmed(
         let test = TestBroker::with(|config| config.high_water = 64 * 1024);
         let mut bystander = Bystander::new(&test);
         let mut process = Process::start(&test, transport, "answers");
-        process.signal(Signal::STOP);
+        process.stop();
         let mut sender = test.client(transport, "sender");
         let body = [b"process\0", &[b'.'; 4096][..]].concat();
         let mut placed = 0_u32;

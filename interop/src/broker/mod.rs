@@ -4,6 +4,7 @@ mod server;
 
 use std::{fmt, time::Duration};
 
+pub use self::server::program as server_program;
 use self::{
     published::{Origin, Published},
     server::Server,

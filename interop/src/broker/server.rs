@@ -86,7 +86,8 @@ fn spawn(directory: &Path, unix: &str, tcp: &str, log: &Arc<Mutex<String>>) -> (
 }
 
 /// The server's program, built from this tree by whoever is first.
-fn program() -> &'static Path {
+#[must_use]
+pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
