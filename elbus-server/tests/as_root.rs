@@ -114,7 +114,7 @@ fn one_of_two_users_may_publish_and_the_other_one_not() {
         format!("[[access]]\nname = \"reader.1\"\nfrom = \"unix:user={BOB}\"\npublish = \"plant/rpm\"\n");
     write(bus.directory.path(), &format!("{rules}{more}"));
     bus.server.signal(Signal::HUP);
-    bus.server.process.wait_for_error("is in force");
+    bus.server.process.wait_for_error("in force");
     assert_eq!(bus.hears(BOB, BOB, "reader.1"), PUBLISHED);
 }
 

@@ -84,8 +84,16 @@ impl Subject {
         runs
     }
 
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.process.try_wait().unwrap().is_some()
+    /// Whether it has ended, or does so now.
+    pub(crate) fn ends(&mut self) -> bool {
+        let end = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < end {
+            if self.process.try_wait().unwrap().is_some() {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        false
     }
 
     fn proc(&self, file: &str) -> String {
