@@ -1,5 +1,5 @@
 //! What the broker says of its own accord.
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use elbus_testkit::{PATIENCE, TestBroker};
 
