@@ -6,18 +6,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The functions in every source file below a directory.
-fn functions(directory: &Path, found: &mut HashSet<String>) {
+/// The tests in every source file below a directory.
+fn tests(directory: &Path, found: &mut HashSet<String>) {
     let entries = fs::read_dir(directory).unwrap();
     let paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     for path in paths {
         if path.is_dir() {
-            functions(&path, found);
+            tests(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let source = fs::read_to_string(&path).unwrap();
-            let starts = source.split("fn ").skip(1);
-            let names = starts.map(|rest| rest.split(['(', '<']).next().unwrap_or_default());
-            found.extend(names.map(str::to_owned));
+            for test in ["#[test]", "#[tokio::test"] {
+                let starts = source
+                    .split(test)
+                    .skip(1)
+                    .filter_map(|rest| rest.split("fn ").nth(1));
+                let names = starts.map(|rest| rest.split(['(', '<']).next().unwrap_or_default());
+                found.extend(names.map(str::to_owned));
+            }
         }
     }
 }
@@ -33,7 +38,7 @@ fn every_test_that_is_promised_to_hold_a_promise_exists() {
         "elbus-fuzz/tests",
         "elbus-server/tests",
     ] {
-        functions(&root.join(directory), &mut found);
+        tests(&root.join(directory), &mut found);
     }
     let document = fs::read_to_string(root.join("docs/reliability.md")).unwrap();
     let rows = document.lines().filter(|line| line.starts_with('|'));
