@@ -102,7 +102,7 @@ fn out_of_files(subject: &mut Subject) -> Outcome {
     let share = 100.0 * (subject.cpu() - cpu).as_secs_f64() / start.elapsed().as_secs_f64();
     let log = (subject.log().len() - log) / 1024;
     drop(crowd);
-    if share > 30.0 || log > 100 {
+    if share > 10.0 || log > 100 {
         return fails(format!("{share:.0} % of a processor, {log} KiB of log a second"));
     }
     Ok(())
