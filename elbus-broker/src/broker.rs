@@ -71,7 +71,7 @@ impl Broker {
     /// Puts another configuration in force, as far as that can be done while the broker runs, and answers the fields that
     /// are different from those the broker was made with and cannot change: `names`, `topics`, `read_size` and
     /// `fifo_line`. Nobody is disconnected: where there is more than a new limit allows, nothing is added until there is
-    /// less. `high_water` and `queue_size` hold for clients that come from now on.
+    /// less. `high_water`, `queue_size` and `slow_consumers` hold for clients that come from now on.
     ///
     /// ```
     /// use elbus_broker::{Broker, Config, ConfigError};

@@ -4,6 +4,8 @@ use std::time::Duration;
 use elbus_client::keep_alive;
 use elbus_proto::{NameLimits, TopicLimits};
 
+use crate::slow::SlowConsumers;
+
 /// The settings and limits of a broker.
 ///
 /// Start from the default and change fields; [`Broker::new`](crate::Broker::new) refuses values that make no sense
@@ -25,6 +27,8 @@ pub struct Config {
     /// How long a receiver may take nothing while it is over its high-water mark before it is disconnected;
     /// over TCP, where less of its progress shows, half as long again. Default: 500 ms.
     pub stall_timeout: Duration,
+    /// What becomes of frames for a client on a socket that is over its high-water mark. Default: those who send to it wait.
+    pub slow_consumers: SlowConsumers,
     /// Bounds a greeting, an unfinished frame (64 KiB of a large one), the drain of a connection, and how long a
     /// client in this process waits to send. Default: 5 s.
     pub timeout: Duration,
@@ -65,6 +69,7 @@ impl Default for Config {
         Self {
             high_water: 8 * 1024 * 1024,
             stall_timeout: Duration::from_millis(500),
+            slow_consumers: SlowConsumers::default(),
             timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(30),
             frame_limit: 64 * 1024 * 1024,
@@ -159,6 +164,13 @@ impl Config {
                     value: value.to_string(),
                 });
             }
+        }
+        if let Err((mask, error)) = self.slow_consumers.check(self.names) {
+            return Err(ConfigError {
+                field: "slow_consumers",
+                expected: "for name masks",
+                value: format!("{mask:?}: {error}"),
+            });
         }
         self.check_times()
     }

@@ -16,7 +16,7 @@
 //! | `local` | the link of a client in this process |
 //! | `registry`, `subscriptions`, [`index`] | who is on the bus, and who receives what |
 //! | `route`, `deliver` | finding receivers, and placing frames with them |
-//! | `outbox`, `writer`, `stall`, `mailbox` | where frames wait, who writes them, and who is dead |
+//! | `outbox`, `writer`, `stall`, `slow`, `mailbox` | where frames wait, who writes them, who is dead, and what becomes of frames for who is slow |
 //! | `hash` | the hash of all tables |
 //! | `announce`, `methods` | what the broker says of its own accord, and when it is asked |
 
@@ -39,6 +39,7 @@ mod registry;
 mod route;
 mod session;
 mod settings;
+mod slow;
 mod socket;
 mod stall;
 mod stats;
@@ -59,4 +60,5 @@ pub use methods::reload::{ReloadRequest, ReloadRequests};
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub use session::bench;
+pub use slow::{SlowConsumer, SlowConsumerError, SlowConsumers};
 pub use stats::{ClientInfo, ClientKind, Stats};

@@ -11,6 +11,8 @@ use std::{
 use elbus_proto::BROKER_NAME;
 use parking_lot::Mutex;
 
+#[cfg(doc)]
+use crate::SlowConsumer;
 use crate::{core::Core, hash::RandomState, peer::Peer, socket::Origin};
 
 /// Counters of the whole broker.
@@ -43,6 +45,10 @@ pub struct Stats {
     pub denied: u64,
     /// Clients disconnected because they took nothing for the stall time-out.
     pub stalled: u64,
+    /// Clients disconnected because they did not keep up and were not to be waited for ([`SlowConsumer::Disconnect`]).
+    pub slow: u64,
+    /// Publications left out because their receiver did not keep up ([`SlowConsumer`]).
+    pub dropped: u64,
 }
 
 /// One client of the bus.
@@ -68,6 +74,12 @@ pub struct ClientInfo {
     pub w_bytes: u64,
     /// What waits for it: bytes on a socket, frames in this process.
     pub queue: usize,
+    /// Publications left out because it did not keep up.
+    pub dropped: u64,
+    /// How often it was not read from because someone it sent to was full.
+    pub held: u64,
+    /// For how long, all in all; what lasts is added when it is over.
+    pub held_for: Duration,
     /// Secondaries plus one.
     pub instances: usize,
 }
@@ -93,6 +105,7 @@ pub(crate) struct Totals {
     ignored: AtomicU64,
     unannounced: AtomicU64,
     stalled: AtomicU64,
+    slow: AtomicU64,
     denied: AtomicU64,
 }
 
@@ -107,6 +120,10 @@ impl Totals {
 
     pub(crate) fn count_stalled(&self) {
         self.stalled.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_slow(&self) {
+        self.slow.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn count_denied(&self) {
@@ -158,6 +175,7 @@ impl Stats {
             ignored: core.totals.ignored.load(Relaxed),
             unannounced: core.totals.unannounced.load(Relaxed),
             stalled: core.totals.stalled.load(Relaxed),
+            slow: core.totals.slow.load(Relaxed),
             denied: core.totals.denied.load(Relaxed),
             ..core.totals.clients.lock().sum()
         }
@@ -170,6 +188,7 @@ impl Stats {
         self.w_frames += written.frames;
         self.w_bytes += written.bytes;
         self.shed += peer.shed();
+        self.dropped += peer.dropped();
     }
 }
 
@@ -186,6 +205,9 @@ impl ClientInfo {
             w_frames: 0,
             w_bytes: 0,
             queue: 0,
+            dropped: 0,
+            held: 0,
+            held_for: Duration::ZERO,
             instances: 1,
         }
     }
@@ -199,6 +221,7 @@ impl ClientInfo {
             Origin::Tls { .. } => ClientKind::Tls,
         };
         let outside = kind != ClientKind::Internal;
+        let (held, held_for) = peer.held_back();
         Self {
             name: peer.name.to_string(),
             kind,
@@ -209,6 +232,9 @@ impl ClientInfo {
             w_frames: written.frames,
             w_bytes: written.bytes,
             queue: peer.waiting(),
+            dropped: peer.dropped(),
+            held,
+            held_for,
             instances: core.registry.secondaries(&peer.name) + 1,
         }
     }

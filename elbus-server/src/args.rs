@@ -6,7 +6,9 @@ use std::{
 };
 
 use clap::Parser;
-use elbus_broker::{Address, AddressError, Config, ConfigError, SocketOptions, TlsOptions};
+use elbus_broker::{
+    Address, AddressError, Config, ConfigError, SlowConsumer, SlowConsumers, SocketOptions, TlsOptions,
+};
 
 /// Runs the elbus message bus.
 ///
@@ -54,6 +56,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds)]
     #[arg(allow_negative_numbers = true)] // for an error that says what is expected
     stall_timeout: Duration,
+
+    /// What becomes of frames for a client that does not keep up: hold (those who send to it wait), disconnect,
+    /// drop-oldest or drop-newest (publications alone). The configuration file can say it by name.
+    #[arg(long, value_name = "CHOICE", default_value_t = SlowConsumer::Hold)]
+    slow_consumer: SlowConsumer,
 
     /// Seconds within which a TCP client whose machine or network is gone is disconnected; 0 leaves it to the system.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
@@ -211,6 +218,7 @@ impl Args {
         let mut config = Config::default();
         config.high_water = self.high_water;
         config.stall_timeout = self.stall_timeout;
+        config.slow_consumers = SlowConsumers::all(self.slow_consumer);
         config.timeout = self.timeout;
         config.keep_alive = self.keep_alive;
         config.frame_limit = self.frame_limit;

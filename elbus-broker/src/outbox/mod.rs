@@ -27,11 +27,17 @@ use bytes::Bytes;
 use queue::{MAX_PARTS, SendQueue};
 pub(crate) use room::{Line, Ticket};
 
-use crate::sync::{Mutex, MutexGuard};
+use crate::{
+    slow::SlowConsumer,
+    sync::{Mutex, MutexGuard},
+};
 
 /// How often a holder of the token looks again before it hands over: one that kept on would write for others for as
 /// long as they append.
 const INLINE_ROUNDS: usize = 4;
+
+/// Bytes that the holder of the token takes at a time when those behind them may be dropped.
+const DROPPABLE: usize = 256 * 1024;
 
 /// Where an outbox writes.
 pub(crate) trait Wire {
@@ -102,6 +108,11 @@ pub(crate) struct State {
     writer: Option<Waker>,
     drained: Option<Waker>,
     written: Written,
+    choice: SlowConsumer,
+    /// Publications left out.
+    dropped: u64,
+    /// There is no publication in the queue, as far as was found out.
+    barren: bool,
 }
 
 /// For how long a receiver takes nothing.
@@ -136,7 +147,7 @@ pub(crate) enum Touch {
 
 impl Outbox {
     /// An empty outbox with this high-water mark in bytes.
-    pub(crate) fn new(mark: usize) -> Self {
+    pub(crate) fn new(mark: usize, choice: SlowConsumer) -> Self {
         Self {
             state: Mutex::new(State {
                 mark,
@@ -152,6 +163,9 @@ impl Outbox {
                 writer: None,
                 drained: None,
                 written: Written::default(),
+                choice,
+                dropped: 0,
+                barren: false,
             }),
         }
     }
@@ -249,7 +263,7 @@ impl Outbox {
         if state.admit(*ticket) != Admission::Full {
             return Poll::Ready(());
         }
-        state.line.wait(ticket, cx.waker());
+        state.join_line(ticket, cx.waker());
         Poll::Pending
     }
 
@@ -295,7 +309,9 @@ impl Outbox {
     /// For how long the receiver has taken nothing although the outbox is over its mark; `None` below it.
     pub(crate) fn stall(&self) -> Option<Stall> {
         let state = self.lock();
-        (state.life != Life::Closed && state.is_over()).then_some(state.stall)
+        // While nobody waits for it, one that publications are dropped for may take its time.
+        let matters = !state.choice.drops() || !state.line.is_empty();
+        (state.life != Life::Closed && state.is_over() && matters).then_some(state.stall)
     }
 
     /// Whether a frame would be held back.
@@ -342,6 +358,42 @@ impl State {
             return Admission::Full;
         }
         Admission::Granted
+    }
+
+    /// What becomes of frames that are not admitted.
+    pub(crate) const fn choice(&self) -> SlowConsumer {
+        self.choice
+    }
+
+    /// Leaves publications out.
+    pub(crate) const fn drop_newest(&mut self, frames: u64) {
+        self.dropped += frames;
+    }
+
+    /// Drops the oldest publications, so that at least `bytes` fit below the mark; says whether they do now.
+    pub(crate) fn drop_oldest(&mut self, bytes: usize) -> bool {
+        if self.barren || !self.line.is_empty() {
+            return false;
+        }
+        // More than is needed, so that it is not done for each frame anew.
+        let wanted = (self.queued() + bytes).saturating_sub(self.mark) + self.mark / 16;
+        self.dropped += self.queue.drop_publications(wanted);
+        let fits = !self.is_over();
+        self.barren = !fits;
+        fits
+    }
+
+    /// Publications left out so far.
+    pub(crate) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn join_line(&mut self, ticket: &mut Option<Ticket>, waker: &Waker) {
+        if self.choice.drops() && self.line.is_empty() {
+            // Nobody minded before.
+            self.stall = Stall::start();
+        }
+        self.line.wait(ticket, waker);
     }
 
     /// Whether appends are refused, but what is appended all the same is still written.
@@ -447,8 +499,14 @@ impl State {
         self.writing = true;
         self.dirty = false;
         self.urgent = false;
-        self.in_flight = self.queue.len();
-        Some(Batch(std::mem::take(&mut self.queue)))
+        let batch = if self.choice == SlowConsumer::DropOldest {
+            self.barren = false;
+            self.queue.split_front(DROPPABLE.min(self.mark / 2))
+        } else {
+            std::mem::take(&mut self.queue)
+        };
+        self.in_flight = batch.len();
+        Some(Batch(batch))
     }
 
     fn moved(&mut self, n: usize) {

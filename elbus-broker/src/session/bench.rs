@@ -23,6 +23,7 @@ use crate::{
     hash,
     outbox::{Admission, Outbox, Wire},
     peer::{Peer, Sink},
+    slow::SlowConsumer,
     socket::{Connection, Origin, Socket},
 };
 
@@ -65,7 +66,7 @@ impl Bus {
         connection.release();
         let sink = Sink::Socket {
             connection,
-            outbox: Outbox::new(self.core.settings.high_water()),
+            outbox: Outbox::new(self.core.settings.high_water(), SlowConsumer::Hold),
             runtime: self.runtime.handle().clone(),
         };
         let origin = Origin::Unix { uid: 0, gid: 0 };
@@ -115,7 +116,7 @@ impl Outgoing {
     /// An empty one.
     #[must_use]
     pub fn new() -> Self {
-        Self(Outbox::new(Config::default().high_water))
+        Self(Outbox::new(Config::default().high_water, SlowConsumer::Hold))
     }
 
     /// Appends a frame under a lock of its own.

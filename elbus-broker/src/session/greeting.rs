@@ -192,7 +192,8 @@ impl Newcomer {
     /// Puts the client on the bus. The final `01` is in its outbox before its name is visible, so nothing can
     /// precede it.
     fn register(self, core: &Arc<Core>, name: &str) -> Result<Session, (Arc<Socket>, GreetingFailed)> {
-        let outbox = Outbox::new(core.settings.high_water());
+        let choice = core.settings.slow_consumer(ClientName::assume_checked(name));
+        let outbox = Outbox::new(core.settings.high_water(), choice);
         outbox.lock().append([&[OK], b"", b""], 0);
         let socket = Arc::new(self.socket);
         let sink = Sink::Socket {
