@@ -26,7 +26,7 @@ use crate::{
     peer::{Cut, Peer, Sink},
     registry::Refusal,
     socket::Origin,
-    stats::{ClientInfo, Stats},
+    stats::{ClientInfo, Stats, Usage},
 };
 
 /// A broker: routes between the clients in this process and those that connect to its listeners.
@@ -91,6 +91,7 @@ impl Broker {
     /// The first field with a value that makes no sense; then nothing is changed.
     pub fn reconfigure(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {
         config.check()?;
+        self.core.users.limit(config);
         Ok(self.core.settings.change(config))
     }
 
@@ -345,6 +346,11 @@ impl Broker {
         clients
     }
 
+    /// What the clients of each UNIX user use together, by user id: of every user that was on the bus since it began.
+    pub fn users(&self) -> Vec<(u32, Usage)> {
+        self.core.users.usage()
+    }
+
     /// Disconnects a client and frees its name. What is queued for it is dropped if it is connected over a socket; a
     /// client in this process still finds it in its inbox. Answers whether it was there.
     pub fn disconnect(&self, name: &str) -> bool {
@@ -464,6 +470,8 @@ impl RegisterError {
             Refusal::TooManyClients => Self::TooManyClients {
                 limit: core.settings.clients(),
             },
+            // Clients in this process are nobody's.
+            Refusal::TooManyOfUser(limit) => Self::TooManyClients { limit },
         }
     }
 }

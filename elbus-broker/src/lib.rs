@@ -17,10 +17,12 @@
 //! | `registry`, `subscriptions`, [`index`] | who is on the bus, and who receives what |
 //! | `route`, `deliver` | finding receivers, and placing frames with them |
 //! | `outbox`, `writer`, `stall`, `slow`, `mailbox` | where frames wait, who writes them, who is dead, and what becomes of frames for who is slow |
+//! | `users`, `account` | what clients use together, by UNIX user and all in all, and the limits of that |
 //! | `hash` | the hash of all tables |
 //! | `announce`, `methods` | what the broker says of its own accord, and when it is asked |
 
 pub mod access;
+mod account;
 mod announce;
 mod broker;
 mod config;
@@ -45,6 +47,7 @@ mod stall;
 mod stats;
 mod subscriptions;
 mod sync;
+mod users;
 mod writer;
 
 pub use broker::{Broker, RegisterError};
@@ -61,4 +64,4 @@ pub use methods::reload::{ReloadRequest, ReloadRequests};
 #[doc(hidden)]
 pub use session::bench;
 pub use slow::{SlowConsumer, SlowConsumerError, SlowConsumers};
-pub use stats::{ClientInfo, ClientKind, Stats};
+pub use stats::{ClientInfo, ClientKind, Stats, Usage, Use};

@@ -17,8 +17,9 @@ use crate::{
     core::Core,
     index,
     mailbox::Mailbox,
-    outbox::{Admission, Flushed, Hold, Outbox, Ticket, Written},
+    outbox::{Flushed, Hold, Outbox, Ticket, Written},
     socket::{Connection, Origin},
+    users::{Share, User},
     writer,
 };
 
@@ -93,6 +94,9 @@ pub(crate) struct Peer {
     held_on: Mutex<Option<Arc<Peer>>>,
     /// How often and for how long its session was held back because someone it sends to was full.
     held: HeldBack,
+    /// Whose client it is, and its place among his, while it is on the bus.
+    pub(crate) user: Option<Arc<User>>,
+    pub(crate) share: Mutex<Option<Share>>,
 }
 
 /// Frames and bytes that came from a client. On a socket only its own session adds to them, so that they do not bounce
@@ -153,6 +157,8 @@ impl Peer {
             cut: AtomicU8::new(0),
             held_on: Mutex::new(None),
             held: HeldBack::default(),
+            user: core.users.find(origin),
+            share: Mutex::default(),
         })
     }
 
@@ -173,6 +179,14 @@ impl Peer {
     /// Whether another client comes from the same process, user or host, with the same proof.
     pub(crate) fn is_same_peer(&self, other: &Self) -> bool {
         self.origin.is_same_peer(other.origin) && self.certificate == other.certificate
+    }
+
+    /// Whether another client is of the same UNIX user.
+    pub(crate) fn is_same_user(&self, other: &Self) -> bool {
+        match (&self.user, &other.user) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
     }
 
     /// What the access rules in force give this client.
@@ -284,7 +298,7 @@ impl Peer {
     /// Whether frames are refused.
     pub(crate) fn is_closed(&self) -> bool {
         match &self.sink {
-            Sink::Socket { outbox, .. } => outbox.lock().admit(None) == Admission::Closed,
+            Sink::Socket { outbox, .. } => !outbox.lock().is_open(),
             Sink::Local(mailbox) => mailbox.is_closed(),
         }
     }

@@ -66,6 +66,13 @@ impl Settings {
             subscriptions,
             clients,
             greetings,
+            // Of users and of all together: `Users` has them.
+            user_clients: _,
+            user_greetings: _,
+            user_subscriptions: _,
+            all_subscriptions: _,
+            user_queued: _,
+            all_queued: _,
             queue_size,
             cached_routes,
             read_size,

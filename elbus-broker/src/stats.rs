@@ -10,10 +10,11 @@ use std::{
 
 use elbus_proto::BROKER_NAME;
 use parking_lot::Mutex;
+use serde::Serialize;
 
 #[cfg(doc)]
 use crate::SlowConsumer;
-use crate::{core::Core, hash::RandomState, peer::Peer, socket::Origin};
+use crate::{account::Account, core::Core, hash::RandomState, peer::Peer, socket::Origin};
 
 /// Counters of the whole broker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +50,59 @@ pub struct Stats {
     pub slow: u64,
     /// Publications left out because their receiver did not keep up ([`SlowConsumer`]).
     pub dropped: u64,
+    /// What all clients use together, and what they may.
+    pub usage: Usage,
+}
+
+/// What is used of something limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Use {
+    /// So much is used.
+    pub used: usize,
+    /// So much may be.
+    pub limit: usize,
+}
+
+/// What is used together, and what may be: of all clients, or of those of one UNIX user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Clients on the bus.
+    pub clients: Use,
+    /// Connections that have not finished their greeting.
+    pub greetings: Use,
+    /// Filters subscribed to and excluded.
+    pub subscriptions: Use,
+    /// Bytes that wait for connections, in pieces of 256 KiB, without the first 128 KiB of each.
+    pub queued: Use,
+}
+
+impl Use {
+    pub(crate) fn of(account: &Account) -> Self {
+        Self {
+            used: account.used(),
+            limit: account.limit(),
+        }
+    }
+}
+
+impl Usage {
+    /// Of all clients.
+    pub(crate) fn of(core: &Core) -> Self {
+        Self {
+            clients: Use {
+                used: core.registry.len(),
+                limit: core.settings.clients(),
+            },
+            greetings: Use {
+                used: core.greetings.load(Relaxed),
+                limit: core.settings.greetings(),
+            },
+            subscriptions: Use::of(&core.users.filters),
+            queued: Use::of(&core.users.queued),
+        }
+    }
 }
 
 /// One client of the bus.
@@ -177,6 +231,7 @@ impl Stats {
             stalled: core.totals.stalled.load(Relaxed),
             slow: core.totals.slow.load(Relaxed),
             denied: core.totals.denied.load(Relaxed),
+            usage: Usage::of(core),
             ..core.totals.clients.lock().sum()
         }
     }

@@ -119,6 +119,30 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 1_024, value_parser = whole::<usize>)]
     greetings: usize,
 
+    /// Clients of one UNIX user.
+    #[arg(long, value_name = "CLIENTS", default_value_t = 65_536, value_parser = whole::<usize>)]
+    user_clients: usize,
+
+    /// Connections of one UNIX user that have not finished their greeting.
+    #[arg(long, value_name = "CONNECTIONS", default_value_t = 768, value_parser = whole::<usize>)]
+    user_greetings: usize,
+
+    /// Filters of all clients of one UNIX user.
+    #[arg(long, value_name = "FILTERS", default_value_t = 1 << 24, value_parser = whole::<usize>)]
+    user_subscriptions: usize,
+
+    /// Filters of all clients.
+    #[arg(long, value_name = "FILTERS", default_value_t = 1 << 24, value_parser = whole::<usize>)]
+    all_subscriptions: usize,
+
+    /// Bytes that wait for all connections of one UNIX user.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30, value_parser = whole::<usize>)]
+    user_queued: usize,
+
+    /// Bytes that wait for all connections.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30, value_parser = whole::<usize>)]
+    all_queued: usize,
+
     /// Topics and masks whose receivers a connection remembers.
     #[arg(long, value_name = "ROUTES", default_value_t = 1_024, value_parser = whole::<usize>)]
     cached_routes: usize,
@@ -229,6 +253,12 @@ impl Args {
         config.subscriptions = self.subscriptions;
         config.clients = self.clients;
         config.greetings = self.greetings;
+        config.user_clients = self.user_clients;
+        config.user_greetings = self.user_greetings;
+        config.user_subscriptions = self.user_subscriptions;
+        config.all_subscriptions = self.all_subscriptions;
+        config.user_queued = self.user_queued;
+        config.all_queued = self.all_queued;
         config.queue_size = self.queue_size;
         config.cached_routes = self.cached_routes;
         config.fifo_line = self.fifo_line;

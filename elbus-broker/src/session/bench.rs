@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     Config,
+    account::Reservation,
     core::Core,
     hash,
     outbox::{Admission, Outbox, Wire},
@@ -66,7 +67,11 @@ impl Bus {
         connection.release();
         let sink = Sink::Socket {
             connection,
-            outbox: Outbox::new(self.core.settings.high_water(), SlowConsumer::Hold),
+            outbox: Outbox::new(
+                self.core.settings.high_water(),
+                SlowConsumer::Hold,
+                Reservation::default(),
+            ),
             runtime: self.runtime.handle().clone(),
         };
         let origin = Origin::Unix { uid: 0, gid: 0 };
@@ -116,7 +121,11 @@ impl Outgoing {
     /// An empty one.
     #[must_use]
     pub fn new() -> Self {
-        Self(Outbox::new(Config::default().high_water, SlowConsumer::Hold))
+        Self(Outbox::new(
+            Config::default().high_water,
+            SlowConsumer::Hold,
+            Reservation::default(),
+        ))
     }
 
     /// Appends a frame under a lock of its own.
