@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Callable, Literal, Optional, Union, overload
 
@@ -30,7 +30,7 @@ _LOOK = 0.2
 
 OnFrame = Callable[[Frame], object]
 OnState = Callable[[State, str], object]
-Tap = Callable[[list[Frame]], list[Frame]]
+Tap = Callable[[_wire.Frames], list[Frame]]
 
 
 class Client(Base):
@@ -259,24 +259,27 @@ class Client(Base):
 
     def recv_many(self, timeout: Optional[float] = None) -> list[Frame]:
         """Wait for frames and take all that came together; empty when none came in time or come any more."""
-        return self._inbox.take(timeout) or []
+        return list(self._inbox.take(timeout) or ())
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames as they come, until the client is closed. A loop that is left early loses none."""
-        inbox = self._inbox
-        while True:
-            frames = inbox.take()
-            if frames is None:
-                return
-            rest = iter(frames)
-            try:
-                # Not `yield from`, which would close the list's iterator with the loop.
-                for frame in rest:  # noqa: UP028
-                    yield frame
-            finally:
-                left = list(rest)
-                if left:
-                    inbox.put_back(left)
+        return chain.from_iterable(self._batches())
+
+    def _batches(self) -> Iterator[Iterator[Frame]]:
+        # The frames of a batch go to the loop without a step of this generator each. When the loop is left, it is
+        # closed, and what the loop did not take of the batch is still there.
+        rest: Iterator[Frame] = iter(())
+        try:
+            while True:
+                frames = self._inbox.take()
+                if frames is None:
+                    return
+                rest = iter(frames)
+                yield rest
+        finally:
+            left = list(rest)
+            if left:
+                self._inbox.put_back(left)
 
     # The way out.
 
@@ -376,7 +379,7 @@ class Client(Base):
             link = self._reconnect(why)
         self._closed(self._why or why)
 
-    def _receive(self, frames: list[Frame], acknowledgements: list[tuple[int, int]], size: int) -> None:
+    def _receive(self, frames: _wire.Frames, acknowledgements: list[tuple[int, int]], size: int) -> None:
         pop = self._pending.pop
         for ident, result in acknowledgements:
             ack = pop(ident, None)
@@ -394,7 +397,7 @@ class Client(Base):
         if inbox.bytes >= self._settings.inbox_limit:
             self._hold(inbox)
 
-    def _call_back(self, frames: list[Frame]) -> None:
+    def _call_back(self, frames: _wire.Frames) -> None:
         rest = iter(frames)
         while True:
             on_frame = self.on_frame or discard

@@ -256,7 +256,7 @@ class Rpc:
 
     # What arrives, on the reader's thread.
 
-    def _take(self, frames: list[Frame]) -> list[Frame]:
+    def _take(self, frames: _wire.Frames) -> list[Frame]:
         rest: list[Frame] = []
         for frame in frames:
             if frame.kind is not Kind.MESSAGE or not frame.payload:
@@ -364,8 +364,10 @@ class Service(ServiceBase):
 
         `on_frame` is given what is no call, such as publications of the topics subscribed to.
         """
-        with Client(name, address, on_frame=on_frame, **options) as client:
-            Rpc(client, self)
+        client = Client(name, address, on_frame=on_frame, **options)
+        # Before the name can be called.
+        Rpc(client, self)
+        with client:
             if subscribe:
                 client.subscribe(subscribe)
             try:

@@ -8,9 +8,10 @@ even the lengths agree, `bytes.split` at those bytes cuts the whole run in one c
 
 from __future__ import annotations
 
-from itertools import repeat
+from collections.abc import Iterator
+from itertools import chain, repeat
 from struct import Struct
-from typing import Any, Callable, NamedTuple, Optional, Union
+from typing import Any, Callable, NamedTuple, Optional, Protocol, Union
 
 from ._errors import ProtocolError
 from ._types import Code, Frame, Kind, Op, Payload
@@ -79,6 +80,51 @@ _Head = tuple[bytes, int, Kind, str, Optional[str], bool]
 #: No frame starts like this.
 _NO_HEAD: _Head = (b"\xff", 0, Kind.MESSAGE, "", None, False)
 
+
+class Frames(Protocol):
+    """Received frames: a list, or something that makes them when they are taken."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Frame]: ...
+
+
+class Run:
+    """Frames that differ in nothing but their payloads.
+
+    They are made one by one when they are taken, and so are as a rule gone before the next one is made. Thousands that
+    exist together would keep the garbage collector busy, which costs more than making them.
+    """
+
+    __slots__ = ("_head", "_payloads")
+
+    def __init__(self, head: _Head, payloads: list[bytes]) -> None:
+        self._head = head
+        self._payloads = payloads
+
+    def __len__(self) -> int:
+        return len(self._payloads)
+
+    def __iter__(self) -> Iterator[Frame]:
+        _, _, kind, sender, topic, realtime = self._head
+        rows = zip(repeat(kind), repeat(sender), repeat(topic), self._payloads, repeat(realtime))
+        return map(_NEW, repeat(Frame), rows)
+
+
+class Batch:
+    """Several lists and runs, one after the other."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: list[Frames]) -> None:
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    def __iter__(self) -> Iterator[Frame]:
+        return chain.from_iterable(self._parts)
+
+
 #: Equal heads in a row after which a run is looked for, and the least length of one that is worth it.
 _RUN_AFTER, _RUN = 4, 16
 
@@ -107,7 +153,7 @@ class Decoder:
         self._missing = 0
         self._names: dict[bytes, str] = {}
 
-    def feed(self, data: bytes) -> tuple[list[Frame], list[Acknowledgement]]:
+    def feed(self, data: bytes) -> tuple[Frames, list[Acknowledgement]]:
         """Take the next bytes; return the frames and the acknowledgements that are complete with them.
 
         Raises `ProtocolError` for what no broker sends; the connection cannot be trusted any more.
@@ -119,15 +165,17 @@ class Decoder:
                 return [], []
             data = b"".join(self._parts)
             self._parts.clear()
-        frames: list[Frame] = []
+        parts: list[Frames] = []
         acknowledgements: list[Acknowledgement] = []
-        done = self._cut(data, frames, acknowledgements)
+        done = self._cut(data, parts, acknowledgements)
         if done < len(data):
             self._parts.append(data[done:])
-        return frames, acknowledgements
+        return (parts[0] if len(parts) == 1 else Batch(parts)), acknowledgements
 
-    def _cut(self, data: bytes, frames: list[Frame], acknowledgements: list[Acknowledgement]) -> int:
+    def _cut(self, data: bytes, parts: list[Frames], acknowledgements: list[Acknowledgement]) -> int:
         """Take apart what is complete and return how far it reaches."""
+        frames: list[Frame] = []
+        parts.append(frames)
         # All in one function and in locals: a call more a frame is a third more time.
         prefix, length, kind, sender, topic, realtime = self._head
         offset = len(prefix)
@@ -144,7 +192,12 @@ class Decoder:
                 pos = end
                 alike += 1
                 if alike == _RUN_AFTER:
-                    pos = _run(data, pos, frames, (prefix, length, kind, sender, topic, realtime))
+                    head = (prefix, length, kind, sender, topic, realtime)
+                    pos, run = _run(data, pos, head)
+                    if run is not None:
+                        frames = []
+                        append = frames.append
+                        parts += (run, frames)
                 continue
             body = pos + _HEADER_LEN
             if body > size:
@@ -195,24 +248,22 @@ class Decoder:
             return text
 
 
-def _run(data: bytes, pos: int, frames: list[Frame], head: _Head) -> int:
-    """Cut a run of frames of the same head and length; return where it ends, `pos` if there is none."""
-    prefix, length, kind, sender, topic, realtime = head
+def _run(data: bytes, pos: int, head: _Head) -> tuple[int, Optional[Run]]:
+    """Cut a run of frames of the same head and length; return where it ends, and the run if there is one."""
+    prefix, length = head[0], head[1]
     count = (len(data) - pos) // length
     # Looked at here and there, before the whole chunk is searched.
     while count >= _RUN and not data.startswith(prefix, pos + (count - 1) * length):
         count //= 2
     if count < _RUN:
-        return pos
+        return pos, None
     end = pos + count * length
     payloads = data[pos:end].split(prefix)
     # Payloads of the right length only: then the prefixes lie where the frames begin, and nowhere else.
     if len(payloads) != count + 1 or payloads[0] or set(map(len, payloads)) != {0, length - len(prefix)}:
-        return pos
+        return pos, None
     del payloads[0]
-    rows = zip(repeat(kind), repeat(sender), repeat(topic), payloads, repeat(realtime))
-    frames.extend(map(_NEW, repeat(Frame), rows))
-    return end
+    return end, Run(head, payloads)
 
 
 class Notification(NamedTuple):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Generator, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Literal, Optional, Union, overload
@@ -13,9 +12,9 @@ from .. import _filters, _wire
 from .._acks import INBOX_FULL, LOST, failure
 from .._base import ID_MASK, Base, State
 from .._errors import ClosedError, ConnectError, Error, NotConnectedError, RefusedError, TimedOutError
-from .._inbox import FRAME_COST
 from .._settings import Options, patience
 from .._types import Code, Frame, Op, Payload, Qos
+from ._inbox import Inbox
 from ._link import Link, open_link
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ log = logging.getLogger("elbus")
 
 OnFrame = Callable[[Frame], object]
 OnState = Callable[[State, str], object]
-Tap = Callable[[list[Frame]], list[Frame]]
+Tap = Callable[[_wire.Frames], list[Frame]]
 
 #: The time-out of operations is looked after in so many steps: an answer is waited for by so much longer at most.
 _STEPS = 8
@@ -98,11 +97,8 @@ class Client(Base):
         self.on_frame = on_frame
         #: Told of every change of `state`, with the reason.
         self.on_state = on_state
-        self._batches: deque[tuple[list[Frame], int]] = deque()
-        self._rest: deque[Frame] = deque()
-        self._unread = 0
+        self._inbox = Inbox(self._taken)
         self._held = False
-        self._takers: list[asyncio.Future[None]] = []
         self._watchers: list[asyncio.Future[None]] = []
         self._link: Optional[Link] = None
         self._raw_link: Optional[Link] = None
@@ -294,54 +290,15 @@ class Client(Base):
 
     async def recv(self, timeout: Optional[float] = None) -> Optional[Frame]:
         """Wait for the next frame; `None` when none came in time, or the client is closed and all are taken."""
-        if not await self._wait_for_frames(timeout):
-            return None
-        if not self._rest:
-            self._rest.extend(self._next_batch())
-        return self._rest.popleft()
+        return await self._inbox.take_one(timeout)
 
     async def recv_many(self, timeout: Optional[float] = None) -> list[Frame]:
         """Wait for frames and take all that came together; empty when none came in time or come any more."""
-        if not await self._wait_for_frames(timeout):
-            return []
-        if self._rest:
-            frames = list(self._rest)
-            self._rest.clear()
-            return frames
-        return self._next_batch()
+        return await self._inbox.take(timeout)
 
-    async def __aiter__(self) -> AsyncIterator[Frame]:
+    def __aiter__(self) -> AsyncIterator[Frame]:
         """Yield frames as they come, until the client is closed. A loop that is left early loses none."""
-        rest = self._rest
-        while await self._wait_for_frames(None):
-            if not rest:
-                rest.extend(self._next_batch())
-            while rest:
-                yield rest.popleft()
-
-    async def _wait_for_frames(self, timeout: Optional[float]) -> bool:
-        if timeout is None:
-            while not self._rest and not self._batches:
-                if self._state is State.CLOSED:
-                    return False
-                await self._more_frames()
-            return True
-        try:
-            return await asyncio.wait_for(self._wait_for_frames(None), timeout)
-        except asyncio.TimeoutError:
-            return False
-
-    async def _more_frames(self) -> None:
-        taker: asyncio.Future[None] = self._loop.create_future()
-        self._takers.append(taker)
-        await taker
-
-    def _next_batch(self) -> list[Frame]:
-        frames, size = self._batches.popleft()
-        self._unread -= size
-        if self._held:
-            self._look_around()
-        return frames
+        return self._inbox.frames()
 
     # The way out.
 
@@ -464,7 +421,7 @@ class Client(Base):
                 link.end("the loop ends")
             self._closed(self._why or why)
 
-    def _receive(self, frames: list[Frame], acknowledgements: list[tuple[int, int]], size: int) -> None:
+    def _receive(self, frames: _wire.Frames, acknowledgements: list[tuple[int, int]], size: int) -> None:
         pop = self._pending.pop
         for ident, code in acknowledgements:
             entry = pop(ident, None)
@@ -480,14 +437,15 @@ class Client(Base):
         if self.on_frame is not None:
             self._call_back(frames)
             return
-        size += FRAME_COST * len(frames)
-        self._batches.append((frames, size))
-        self._unread += size
-        self._wake(self._takers)
-        if self._unread >= self._settings.inbox_limit:
+        self._inbox.put(frames, size)
+        if self._inbox.bytes >= self._settings.inbox_limit:
             self._look_around()
 
-    def _call_back(self, frames: list[Frame]) -> None:
+    def _taken(self) -> None:
+        if self._held:
+            self._look_around()
+
+    def _call_back(self, frames: _wire.Frames) -> None:
         rest = iter(frames)
         while self.on_frame is not None:
             on_frame = self.on_frame
@@ -505,9 +463,9 @@ class Client(Base):
             return
         settings = self._settings
         closing = self._closing is not None and self._closing.is_set()
-        hold = self._unread >= settings.inbox_limit and not closing
+        hold = self._inbox.bytes >= settings.inbox_limit and not closing
         if hold and (self._pending or self._tap_waits()):
-            if self._unread < settings.inbox_hard_limit:
+            if self._inbox.bytes < settings.inbox_hard_limit:
                 hold = False
             else:
                 self._fail_pending(INBOX_FULL, "")
@@ -592,7 +550,7 @@ class Client(Base):
         if self._clock is not None:
             self._clock.cancel()
         self._fail_pending(LOST, self._why)
-        self._wake(self._takers)
+        self._inbox.close()
 
     def _enter(self, state: State, why: str) -> None:
         self._state = state

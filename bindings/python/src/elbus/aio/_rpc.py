@@ -273,7 +273,7 @@ class Rpc:
 
     # What arrives.
 
-    def _take(self, frames: list[Frame]) -> list[Frame]:
+    def _take(self, frames: _wire.Frames) -> list[Frame]:
         rest: list[Frame] = []
         calls = self._calls
         for frame in frames:
@@ -445,8 +445,10 @@ class Service(ServiceBase):
 
         `on_frame` is given what is no call, such as publications of the topics subscribed to.
         """
-        async with Client(name, address, on_frame=on_frame, **options) as client:
-            Rpc(client, self)
+        client = Client(name, address, on_frame=on_frame, **options)
+        # Before the name can be called.
+        Rpc(client, self)
+        async with client:
             if subscribe:
                 await client.subscribe(subscribe)
             await client.wait_closed()
