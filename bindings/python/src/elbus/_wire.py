@@ -3,14 +3,15 @@
 All integers are little-endian. In Python the cost of a frame is everything, so the decoder takes whole chunks as they
 come from a socket and makes lists of frames. Two observations make it fast: consecutive frames of a flood have the
 same header, sender and topic, so that comparing these bytes with the last ones replaces taking them apart; and where
-even the lengths agree, `bytes.split` at those bytes cuts the whole run in one call.
+even the lengths agree, a whole run is checked with as many comparisons as these bytes are, and cut only when its frames
+are taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain, repeat
-from struct import Struct
+from struct import Struct, iter_unpack
 from typing import Any, Callable, NamedTuple, Optional, Protocol, Union
 
 from ._errors import ProtocolError
@@ -91,22 +92,29 @@ class Frames(Protocol):
 class Run:
     """Frames that differ in nothing but their payloads.
 
-    They are made one by one when they are taken, and so are as a rule gone before the next one is made. Thousands that
-    exist together would keep the garbage collector busy, which costs more than making them.
+    They stay bytes as they came, and are made one by one when they are taken; so each is as a rule gone before the next
+    one is made, and that one takes its place in memory. Thousands that exist together would be slower to make, and keep
+    the garbage collector busy.
     """
 
-    __slots__ = ("_head", "_payloads")
+    __slots__ = ("_data", "_head", "_size")
 
-    def __init__(self, head: _Head, payloads: list[bytes]) -> None:
+    def __init__(self, head: _Head, data: memoryview, size: int) -> None:
         self._head = head
-        self._payloads = payloads
+        self._data = data
+        self._size = size
 
     def __len__(self) -> int:
-        return len(self._payloads)
+        return self._size
 
     def __iter__(self) -> Iterator[Frame]:
-        _, _, kind, sender, topic, realtime = self._head
-        rows = zip(repeat(kind), repeat(sender), repeat(topic), self._payloads, repeat(realtime))
+        prefix, length, kind, sender, topic, realtime = self._head
+        form = f"{len(prefix)}x{length - len(prefix)}s"
+        # Several at once, as long as there are so many: a call for each would take as long as making the frame.
+        border = self._size // _BLOCK * _BLOCK * length
+        blocks = iter_unpack(form * _BLOCK, self._data[:border]) if border else ()
+        payloads = chain.from_iterable(chain(blocks, iter_unpack(form, self._data[border:])))
+        rows = zip(repeat(kind), repeat(sender), repeat(topic), payloads, repeat(realtime))
         return map(_NEW, repeat(Frame), rows)
 
 
@@ -125,6 +133,10 @@ class Batch:
         return chain.from_iterable(self._parts)
 
 
+_BYTES = [bytes((byte,)) for byte in range(256)]
+
+#: Payloads of a run that are cut at once.
+_BLOCK = 64
 #: Equal heads in a row after which a run is looked for, and the least length of one that is worth it.
 _RUN_AFTER, _RUN = 4, 16
 
@@ -198,6 +210,7 @@ class Decoder:
                         frames = []
                         append = frames.append
                         parts += (run, frames)
+                        alike = 0
                 continue
             body = pos + _HEADER_LEN
             if body > size:
@@ -258,12 +271,11 @@ def _run(data: bytes, pos: int, head: _Head) -> tuple[int, Optional[Run]]:
     if count < _RUN:
         return pos, None
     end = pos + count * length
-    payloads = data[pos:end].split(prefix)
-    # Payloads of the right length only: then the prefixes lie where the frames begin, and nowhere else.
-    if len(payloads) != count + 1 or payloads[0] or set(map(len, payloads)) != {0, length - len(prefix)}:
-        return pos, None
-    del payloads[0]
-    return end, Run(head, payloads)
+    # Byte by byte of the prefix, each for all frames at once.
+    for at, byte in enumerate(prefix, pos):
+        if data[at:end:length] != _BYTES[byte] * count:
+            return pos, None
+    return end, Run(head, memoryview(data)[pos:end], count)
 
 
 class Notification(NamedTuple):
