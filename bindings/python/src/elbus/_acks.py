@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from _thread import allocate_lock
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
@@ -11,6 +12,9 @@ from ._types import Code
 
 if TYPE_CHECKING:
     from ._client import Client
+    from ._link import Link
+
+log = logging.getLogger("elbus")
 
 #: Results that are no byte of the wire.
 WAITING, LOST, INBOX_FULL = 0, -1, -2
@@ -83,3 +87,22 @@ class Done(Ack):
 
     def __init__(self) -> None:
         self._result = int(Code.OK)
+
+
+class Restored(Ack):
+    """The answer to a subscription that is asked for again: the last one lets operations through."""
+
+    __slots__ = ("_last", "_link")
+
+    def __init__(self, client: Client, ident: int, link: Link, last: bool) -> None:
+        super().__init__(client, ident)
+        self._link = link
+        self._last = last
+
+    def _settle(self, result: int) -> None:
+        super()._settle(result)
+        error = failure(result)
+        if error is not None and result != LOST:
+            log.warning("%s: subscribing again: %s", self._client.name, error)
+        if self._last and result not in (LOST, INBOX_FULL):
+            self._client._back(self._link)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Callable, Literal, Optional, Union, overload
 
 from . import _filters, _greeting, _wire
-from ._acks import INBOX_FULL, LOST, Ack, Done, Pending, failure
+from ._acks import INBOX_FULL, LOST, Ack, Done, Pending, Restored
 from ._base import ID_MASK, Base, State
 from ._errors import ClosedError, ConnectError, Error, NotConnectedError, RefusedError, WaitInCallbackError
 from ._inbox import Inbox
@@ -465,7 +465,7 @@ class Client(Base):
         for number, (op, texts) in enumerate(waiting):
             ident = next(self._ids) & ID_MASK
             last = number == len(waiting) - 1
-            self._pending[ident] = _Restored(self, ident, link, last)
+            self._pending[ident] = Restored(self, ident, link, last)
             try:
                 link.write(_wire.filters(ident, op, Qos.PROCESSED, texts), True)
             except Error:
@@ -495,25 +495,6 @@ class Client(Base):
                 self.on_state(state, why)
             except Exception:
                 log.exception("%s: on_state failed", self.name)
-
-
-class _Restored(Ack):
-    """The answer to a subscription that is asked for again: the last one lets operations through."""
-
-    __slots__ = ("_last", "_link")
-
-    def __init__(self, client: Client, ident: int, link: Link, last: bool) -> None:
-        super().__init__(client, ident)
-        self._link = link
-        self._last = last
-
-    def _settle(self, result: int) -> None:
-        super()._settle(result)
-        error = failure(result)
-        if error is not None and result != LOST:
-            log.warning("%s: subscribing again: %s", self._client.name, error)
-        if self._last and result not in (LOST, INBOX_FULL):
-            self._client._back(self._link)
 
 
 def discard(frame: Frame) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Generator, Iterable
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Literal, Optional, Union, overload
 
@@ -14,6 +14,7 @@ from .._base import ID_MASK, Base, State
 from .._errors import ClosedError, ConnectError, Error, NotConnectedError, RefusedError, TimedOutError
 from .._settings import Options, patience
 from .._types import Code, Frame, Op, Payload, Qos
+from ._acks import TIMED_OUT, Ack, Pending
 from ._inbox import Inbox
 from ._link import Link, open_link
 
@@ -26,45 +27,10 @@ OnFrame = Callable[[Frame], object]
 OnState = Callable[[State, str], object]
 Tap = Callable[[_wire.Frames], list[Frame]]
 
-#: The time-out of operations is looked after in so many steps: an answer is waited for by so much longer at most.
-_STEPS = 8
 #: How often a task that waits for others' answers looks again, in seconds.
 _LOOK = 0.001
 #: Unacknowledged sends after which a task lets the loop do something else.
 _TURN = 512
-
-
-class Ack:
-    """The answer of the broker to one operation, to be awaited now, later or not at all."""
-
-    __slots__ = ("_client", "_result")
-
-    def __init__(self, client: Client, result: asyncio.Future[int]) -> None:
-        self._client = client
-        self._result = result
-
-    @property
-    def done(self) -> bool:
-        """Whether the answer is there, or never comes."""
-        return self._result.done()
-
-    async def wait(self, timeout: Optional[float] = None) -> None:
-        """Wait until the broker has carried the operation out; without a time-out up to that of the client.
-
-        Raises `RefusedError` when it has not, `ConnectionLostError` or `TimedOutError` when nobody knows.
-        """
-        if timeout is None:
-            result = await asyncio.shield(self._result)
-        else:
-            limit = patience(timeout, timeout)
-            try:
-                result = await asyncio.wait_for(asyncio.shield(self._result), limit)
-            except asyncio.TimeoutError:
-                raise TimedOutError(f"the broker did not answer within {limit:g} s") from None
-        self._client._check(result)
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return self.wait().__await__()
 
 
 class Client(Base):
@@ -102,10 +68,7 @@ class Client(Base):
         self._watchers: list[asyncio.Future[None]] = []
         self._link: Optional[Link] = None
         self._raw_link: Optional[Link] = None
-        # With the turn of the clock at which each was asked; answers come in the order of the questions.
-        self._pending: dict[int, tuple[asyncio.Future[int], int]] = {}
-        self._tick = 0
-        self._clock: Optional[asyncio.TimerHandle] = None
+        self._pending = Pending(self.timeout)
         self._sent = 0
         self._tap: Optional[Tap] = None
         self._tap_waits: Callable[[], bool] = lambda: False
@@ -325,7 +288,7 @@ class Client(Base):
         try:
             link.write(_wire.request(ident, op, qos, address, data), qos > 1)
         except BaseException:
-            self._pending.pop(ident, None)
+            self._pending.forget(ident)
             raise
         if not wait:
             return Ack(self, result)
@@ -336,29 +299,13 @@ class Client(Base):
 
     def _begin(self) -> tuple[int, asyncio.Future[int]]:
         ident = next(self._ids) & ID_MASK
-        result: asyncio.Future[int] = self._loop.create_future()
-        self._pending[ident] = (result, self._tick)
-        if self._clock is None:
-            self._clock = self._loop.call_later(self.timeout / _STEPS, self._pass_time)
+        result = self._pending.begin(self._loop, ident)
         if self._held:
             self._look_around()
         return ident, result
 
-    def _pass_time(self) -> None:
-        """Fail what has waited for all steps of the time-out."""
-        self._clock = None
-        self._tick += 1
-        for ident, (result, asked) in list(self._pending.items()):
-            if self._tick - asked <= _STEPS:
-                break
-            self._pending.pop(ident, None)
-            if not result.done():
-                result.set_result(_TIMED_OUT)
-        if self._pending:
-            self._clock = self._loop.call_later(self.timeout / _STEPS, self._pass_time)
-
     def _check(self, result: int) -> None:
-        if result == _TIMED_OUT:
+        if result == TIMED_OUT:
             raise TimedOutError(f"the broker did not answer within {self.timeout:g} s")
         error = failure(result, self._why)
         if error is not None:
@@ -372,7 +319,7 @@ class Client(Base):
         try:
             link.write(_wire.filters(ident, op, Qos.PROCESSED, texts), False)
         except BaseException:
-            self._pending.pop(ident, None)
+            self._pending.forget(ident)
             raise
         try:
             self._check(await result)
@@ -422,14 +369,9 @@ class Client(Base):
             self._closed(self._why or why)
 
     def _receive(self, frames: _wire.Frames, acknowledgements: list[tuple[int, int]], size: int) -> None:
-        pop = self._pending.pop
         for ident, code in acknowledgements:
-            entry = pop(ident, None)
-            if entry is None:
-                if code != 1:
-                    self._tap_refused(ident, code)
-            elif not entry[0].done():
-                entry[0].set_result(code)
+            if not self._pending.settle(ident, code) and code != Code.OK:
+                self._tap_refused(ident, code)
         if self._tap is not None and frames:
             frames = self._tap(frames)
         if not frames:
@@ -476,11 +418,7 @@ class Client(Base):
         self._held = hold
 
     def _fail_pending(self, result: int, why: str) -> None:
-        pending = list(self._pending.values())
-        self._pending.clear()
-        for waiting, _ in pending:
-            if not waiting.done():
-                waiting.set_result(result)
+        self._pending.settle_all(result)
         self._tap_lost(result, why)
 
     # Reconnecting.
@@ -547,8 +485,6 @@ class Client(Base):
         self._why = self._why or why
         if self._state is not State.CLOSED:
             self._enter(State.CLOSED, self._why)
-        if self._clock is not None:
-            self._clock.cancel()
         self._fail_pending(LOST, self._why)
         self._inbox.close()
 
@@ -568,7 +504,3 @@ class Client(Base):
             if not future.done():
                 future.set_result(None)
         waiting.clear()
-
-
-#: A result that is no byte of the wire, beside those of `_acks`.
-_TIMED_OUT = -3

@@ -275,10 +275,10 @@ class Rpc:
 
     def _take(self, frames: _wire.Frames) -> list[Frame]:
         rest: list[Frame] = []
-        calls = self._calls
+        calls, message = self._calls, Kind.MESSAGE
         for frame in frames:
             kind, sender, _, payload, _ = frame
-            if kind is not Kind.MESSAGE or not payload:
+            if kind is not message or not payload:
                 rest.append(frame)
                 continue
             first = payload[0]
