@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Optional, Protocol
 from ._errors import ConnectionLostError, Error, InboxFullError, RefusedError, TimedOutError
 from ._settings import patience
 from ._types import Code
+from ._wire import OK
 
 if TYPE_CHECKING:
     from ._client import Client
@@ -22,7 +23,7 @@ WAITING, LOST, INBOX_FULL = 0, -1, -2
 
 def failure(result: int, why: str = "") -> Optional[Error]:
     """Return the error a result stands for; `None` for success."""
-    if result == Code.OK:
+    if result == OK:
         return None
     if result == LOST:
         return ConnectionLostError(f"the connection was lost before the broker answered: {why}")
@@ -72,7 +73,7 @@ class Ack:
                 raise TimedOutError(f"the broker did not answer within {limit:g} s")
             # For others who wait for the same.
             self._done.release()
-        if self._result != Code.OK:
+        if self._result != OK:
             raise failure(self._result, self._client._why) or RefusedError(Code.OTHER)
 
     def _settle(self, result: int) -> None:
@@ -86,7 +87,7 @@ class Done(Ack):
     __slots__ = ()
 
     def __init__(self) -> None:
-        self._result = int(Code.OK)
+        self._result = OK
 
 
 class Restored(Ack):

@@ -176,7 +176,7 @@ class Client(Base):
         there is no answer. Raises `RefusedError` if the target is not on the bus, `MalformedError`,
         `TooLargeError`, `NotConnectedError`, `ConnectionLostError`, `TimedOutError`.
         """
-        return self._operate(Op.MESSAGE, self._targets(target), payload, qos, wait)
+        return self._operate(_wire.MESSAGE, self._targets(target), payload, qos, wait)
 
     @overload
     def broadcast(self, mask: str, payload: Payload = ..., *, qos: Qos = ..., wait: Literal[True] = ...) -> None: ...
@@ -189,7 +189,7 @@ class Client(Base):
 
         In a mask `?` is any one part of a name, and a final `*` is one part or more. For the rest see `send`.
         """
-        return self._operate(Op.BROADCAST, self._masks(mask), payload, qos, wait)
+        return self._operate(_wire.BROADCAST, self._masks(mask), payload, qos, wait)
 
     @overload
     def publish(
@@ -220,8 +220,8 @@ class Client(Base):
         """
         address = self._topics(topic)
         if only_for is None:
-            return self._operate(Op.PUBLISH, address, payload, qos, wait)
-        return self._operate(Op.PUBLISH_FOR, address + self._targets(only_for), payload, qos, wait)
+            return self._operate(_wire.PUBLISH, address, payload, qos, wait)
+        return self._operate(_wire.PUBLISH_FOR, address + self._targets(only_for), payload, qos, wait)
 
     def flush(self) -> None:
         """Wait until the system has taken everything that was sent, also what is not acknowledged."""
@@ -283,7 +283,7 @@ class Client(Base):
 
     # The way out.
 
-    def _operate(self, op: Op, address: bytes, payload: Payload, qos: Qos, wait: bool) -> Optional[Ack]:
+    def _operate(self, op: int, address: bytes, payload: Payload, qos: Qos, wait: bool) -> Optional[Ack]:
         data = payload if type(payload) is bytes else _wire.as_bytes(payload)
         if len(address) + len(data) > self._frame_limit:
             self._encoded(address, data)

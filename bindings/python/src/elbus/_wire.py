@@ -15,10 +15,17 @@ from struct import Struct, iter_unpack
 from typing import Any, Callable, NamedTuple, Optional, Protocol, Union
 
 from ._errors import ProtocolError
-from ._types import Code, Frame, Kind, Op, Payload
+from ._types import Code, Frame, Kind, Op, Payload, Qos
 
 GREETING = b"\xeb\x01\x00"
 PING = bytes(9)
+
+# What the way of every frame needs, as plain numbers: before Python 3.12, taking a member out of an enum
+# calls a function.
+MESSAGE, BROADCAST, PUBLISH, PUBLISH_FOR = (int(op) for op in (Op.MESSAGE, Op.BROADCAST, Op.PUBLISH, Op.PUBLISH_FOR))
+PROCESSED, REALTIME_PROCESSED = int(Qos.PROCESSED), int(Qos.REALTIME_PROCESSED)
+OK = int(Code.OK)
+KIND_MESSAGE = Kind.MESSAGE
 
 #: A whole acknowledgement: `FE`, operation id, result.
 Acknowledgement = tuple[int, int]
@@ -315,7 +322,7 @@ def rpc_request(ident: int, method: bytes, params: bytes) -> bytes:
 def rpc_call(ident: int, qos: int, address: bytes, method: bytes, params: bytes) -> bytes:
     """Encode a whole request of RPC, as a message; address and method with their separators."""
     size = len(address) + 5 + len(method) + len(params)
-    head = _REQUEST(ident, Op.MESSAGE | qos << 6, size)
+    head = _REQUEST(ident, MESSAGE | qos << 6, size)
     return b"".join((head, address, _RPC_ID.pack(RPC_REQUEST, ident), method, params))
 
 

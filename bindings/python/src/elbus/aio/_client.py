@@ -13,7 +13,7 @@ from .._acks import INBOX_FULL, LOST, failure
 from .._base import ID_MASK, Base, State
 from .._errors import ClosedError, ConnectError, Error, NotConnectedError, RefusedError, TimedOutError
 from .._settings import Options, patience
-from .._types import Code, Frame, Op, Payload, Qos
+from .._types import Frame, Op, Payload, Qos
 from ._acks import TIMED_OUT, Ack, Pending
 from ._inbox import Inbox
 from ._link import Link, open_link
@@ -172,7 +172,7 @@ class Client(Base):
         is no answer. Raises `RefusedError` if the target is not on the bus, `MalformedError`, `TooLargeError`,
         `NotConnectedError`, `ConnectionLostError`, `TimedOutError`.
         """
-        return await self._operate(Op.MESSAGE, self._targets(target), payload, qos, wait)
+        return await self._operate(_wire.MESSAGE, self._targets(target), payload, qos, wait)
 
     @overload
     async def broadcast(
@@ -187,7 +187,7 @@ class Client(Base):
 
         In a mask `?` is any one part of a name, and a final `*` is one part or more. For the rest see `send`.
         """
-        return await self._operate(Op.BROADCAST, self._masks(mask), payload, qos, wait)
+        return await self._operate(_wire.BROADCAST, self._masks(mask), payload, qos, wait)
 
     @overload
     async def publish(
@@ -218,8 +218,8 @@ class Client(Base):
         """
         address = self._topics(topic)
         if only_for is None:
-            return await self._operate(Op.PUBLISH, address, payload, qos, wait)
-        return await self._operate(Op.PUBLISH_FOR, address + self._targets(only_for), payload, qos, wait)
+            return await self._operate(_wire.PUBLISH, address, payload, qos, wait)
+        return await self._operate(_wire.PUBLISH_FOR, address + self._targets(only_for), payload, qos, wait)
 
     async def flush(self) -> None:
         """Wait until the system has taken everything that was sent, also what is not acknowledged."""
@@ -265,7 +265,7 @@ class Client(Base):
 
     # The way out.
 
-    async def _operate(self, op: Op, address: bytes, payload: Payload, qos: Qos, wait: bool) -> Optional[Ack]:
+    async def _operate(self, op: int, address: bytes, payload: Payload, qos: Qos, wait: bool) -> Optional[Ack]:
         data = payload if type(payload) is bytes else _wire.as_bytes(payload)
         if len(address) + len(data) > self._frame_limit:
             self._encoded(address, data)
@@ -280,7 +280,7 @@ class Client(Base):
             if wait:
                 return None
             done = self._loop.create_future()
-            done.set_result(int(Code.OK))
+            done.set_result(_wire.OK)
             return Ack(self, done)
         while len(self._pending) >= self._settings.in_flight_limit:
             await asyncio.sleep(_LOOK)
@@ -293,7 +293,7 @@ class Client(Base):
         if not wait:
             return Ack(self, result)
         code = await result
-        if code != 1:
+        if code != _wire.OK:
             self._check(code)
         return None
 
@@ -369,8 +369,9 @@ class Client(Base):
             self._closed(self._why or why)
 
     def _receive(self, frames: _wire.Frames, acknowledgements: list[tuple[int, int]], size: int) -> None:
+        settle = self._pending.settle
         for ident, code in acknowledgements:
-            if not self._pending.settle(ident, code) and code != Code.OK:
+            if not settle(ident, code) and code != _wire.OK:
                 self._tap_refused(ident, code)
         if self._tap is not None and frames:
             frames = self._tap(frames)
@@ -472,7 +473,7 @@ class Client(Base):
             if link.ended.done():
                 self._fail_pending(LOST, self._why)
                 return False
-            if result.result() != Code.OK:
+            if result.result() != _wire.OK:
                 log.warning("%s: subscribing again: %s", self.name, failure(result.result()))
         self._link = link
         self._enter(State.CONNECTED, "")
