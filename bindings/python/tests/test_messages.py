@@ -1,8 +1,11 @@
 """Every pattern of messages at every quality of service, between both kinds of clients, at both brokers."""
 
+import copy
+import pickle
+
 import pytest
 
-from elbus import Code, Kind, MalformedError, Outcome, Qos, RefusedError, TooLargeError
+from elbus import Code, Frame, Kind, MalformedError, Outcome, Qos, RefusedError, TooLargeError
 from support import PATIENCE, name
 
 pytestmark = pytest.mark.usefixtures("nothing_logged")
@@ -241,3 +244,18 @@ def expect_nothing(client):
     """What the client sends to itself now is the next thing it gets."""
     client.send(client.name, "nothing else")
     assert client.recv(PATIENCE).text == "nothing else"
+
+
+def test_a_frame_is_a_tuple_with_names(bus):
+    client = bus.join()
+    client.send(client.name, "hello")
+    frame = client.recv(PATIENCE)
+    kind, sender, topic, payload, realtime = frame
+    assert (kind, sender, topic, payload, realtime) == (Kind.MESSAGE, client.name, None, b"hello", False)
+    assert (frame.kind, frame.sender, frame.topic, frame.payload, frame.realtime) == frame
+    assert repr(frame) == (
+        f"Frame(kind={Kind.MESSAGE!r}, sender='{client.name}', topic=None, payload=b'hello', realtime=False)"
+    )
+    assert pickle.loads(pickle.dumps(frame)) == copy.copy(frame) == Frame(frame) == frame
+    with pytest.raises(AttributeError):
+        frame.payload = b""

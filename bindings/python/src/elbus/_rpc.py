@@ -414,7 +414,7 @@ class _Pool:
         """Have a notification handled: one after the other, in order; too many are left out."""
         if self._notes.qsize() >= 65_536:
             return
-        self._notes.put(frame._replace(payload=frame.payload[1:]))
+        self._notes.put(_wire.without_first_byte(frame))
         with self._lock:
             if not self._noting:
                 self._noting = True

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, repeat
 from struct import Struct, iter_unpack
-from typing import Any, Callable, NamedTuple, Optional, Protocol, Union
+from typing import NamedTuple, Optional, Protocol, Union
 
 from ._errors import ProtocolError
 from ._types import Code, Frame, Kind, Op, Payload, Qos
@@ -79,9 +79,6 @@ def as_bytes(payload: Payload) -> bytes:
     return bytes(payload)
 
 
-# Makes a frame without the detour of the class's own `__new__`, which is a function in Python.
-_NEW: Callable[[type[Frame], Any], Frame] = tuple.__new__  # pyright: ignore
-
 #: What consecutive frames have in common: the bytes in front of the payload, the whole length, and what they mean.
 _Head = tuple[bytes, int, Kind, str, Optional[str], bool]
 
@@ -122,7 +119,7 @@ class Run:
         blocks = iter_unpack(form * _BLOCK, self._data[:border]) if border else ()
         payloads = chain.from_iterable(chain(blocks, iter_unpack(form, self._data[border:])))
         rows = zip(repeat(kind), repeat(sender), repeat(topic), payloads, repeat(realtime))
-        return map(_NEW, repeat(Frame), rows)
+        return map(Frame, rows)
 
 
 class Batch:
@@ -200,14 +197,14 @@ class Decoder:
         offset = len(prefix)
         size = len(data)
         names, limit, kinds = self._names, self._limit, _KINDS
-        append, starts, find, new = frames.append, data.startswith, data.find, _NEW
+        append, starts, find, new = frames.append, data.startswith, data.find, Frame
         pos = alike = 0
         while True:
             if starts(prefix, pos):
                 end = pos + length
                 if end > size:
                     break
-                append(new(Frame, (kind, sender, topic, data[pos + offset : end], realtime)))
+                append(new((kind, sender, topic, data[pos + offset : end], realtime)))
                 pos = end
                 alike += 1
                 if alike == _RUN_AFTER:
@@ -251,7 +248,7 @@ class Decoder:
                 raise ProtocolError("frame without its separator")
             offset = border + 1 - pos
             prefix, length, kind, realtime = data[pos : border + 1], end - pos, kinds[first], last != 0
-            append(new(Frame, (kind, sender, topic, data[border + 1 : end], realtime)))
+            append(new((kind, sender, topic, data[border + 1 : end], realtime)))
             pos = end
             alike = 0
         self._head = (prefix, length, kind, sender, topic, realtime)
@@ -357,6 +354,12 @@ def rpc_decode(payload: bytes) -> Union[Notification, Request, Reply, Failure, N
         _, ident, code = _RPC_ERROR.unpack_from(payload)
         return Failure(ident, code, payload[7:])
     return None
+
+
+def without_first_byte(frame: Frame) -> Frame:
+    """Return what a frame of a notification is without the byte that says so."""
+    kind, sender, topic, payload, realtime = frame
+    return Frame((kind, sender, topic, payload[1:], realtime))
 
 
 def rpc_bus_error(code: Code) -> int:

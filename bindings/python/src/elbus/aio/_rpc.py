@@ -294,7 +294,7 @@ class Rpc:
             elif first == RPC_REQUEST:
                 self._requested(frame)
             elif first == RPC_NOTIFICATION and self._service is not None and self._service._on_notification:
-                self._notified(frame._replace(payload=payload[1:]))
+                self._notified(_wire.without_first_byte(frame))
             else:
                 rest.append(frame)
         return rest
