@@ -185,6 +185,24 @@ def test_a_loop_that_is_left_early_loses_no_frame(bus):
     assert seen == list(range(100))
 
 
+def test_a_loop_that_is_left_within_a_run_of_equal_frames_loses_none(bus):
+    client, sender = bus.join("sync"), bus.join("sync")
+    payloads = [b"%05d" % n for n in range(10_000)]
+    # The length changes now and then: several runs are read together.
+    payloads[3333::1000] = [payload + b"+" for payload in payloads[3333::1000]]
+    for payload in payloads:
+        sender.send(client.name, payload, qos=Qos.NO)
+    sender.flush()
+    seen = []
+    while len(seen) < 10_000:
+        for frame in client:
+            seen.append(frame.payload)
+            if len(seen) % 1000 in (7, 500, 999):
+                break
+        seen += [client.recv().payload]
+    assert seen == payloads
+
+
 def test_an_asynchronous_loop_that_is_left_early_loses_no_frame(bus):
     client = bus.join("aio")
 

@@ -266,18 +266,21 @@ class Client(Base):
         return chain.from_iterable(self._batches())
 
     def _batches(self) -> Iterator[Iterator[Frame]]:
-        # The frames of a batch go to the loop without a step of this generator each. When the loop is left, it is
+        # The frames of a part go to the loop without a step of this generator each. When the loop is left, it is
         # closed, and what the loop did not take of the batch is still there.
+        parts: Iterator[_wire.Frames] = iter(())
         rest: Iterator[Frame] = iter(())
         try:
             while True:
+                for part in parts:
+                    rest = iter(part)
+                    yield rest
                 frames = self._inbox.take()
                 if frames is None:
                     return
-                rest = iter(frames)
-                yield rest
+                parts = iter(frames.parts if isinstance(frames, _wire.Batch) else (frames,))
         finally:
-            left = list(rest)
+            left = [*rest, *chain.from_iterable(parts)]
             if left:
                 self._inbox.put_back(left)
 

@@ -125,16 +125,16 @@ class Run:
 class Batch:
     """Several lists and runs, one after the other."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("parts",)
 
     def __init__(self, parts: list[Frames]) -> None:
-        self._parts = parts
+        self.parts = parts
 
     def __len__(self) -> int:
-        return sum(map(len, self._parts))
+        return sum(map(len, self.parts))
 
     def __iter__(self) -> Iterator[Frame]:
-        return chain.from_iterable(self._parts)
+        return chain.from_iterable(self.parts)
 
 
 _BYTES = [bytes((byte,)) for byte in range(256)]
