@@ -31,6 +31,7 @@ pub mod link;
 #[cfg(feature = "ipc")]
 mod options;
 mod sending;
+mod shown;
 #[cfg(feature = "ipc")]
 mod socket;
 
