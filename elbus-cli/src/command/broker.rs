@@ -56,6 +56,7 @@ fn request(method: &Method) -> (&'static str, Value) {
         Method::ClientList { .. } => "client.list",
         Method::ClientGet { .. } => "client.get",
         Method::ClientDisconnect { .. } => "client.disconnect",
+        Method::Reload => "reload",
         Method::SubscriptionList(_) => "subscription.list",
     };
     let param = match method {
@@ -65,7 +66,7 @@ fn request(method: &Method) -> (&'static str, Value) {
             client: Some(client), ..
         }) => ("client", Some(client)),
         Method::SubscriptionList(Which { topic, .. }) => ("topic", topic.as_ref()),
-        Method::Test | Method::Info | Method::Stats => ("", None),
+        Method::Test | Method::Info | Method::Stats | Method::Reload => ("", None),
     };
     let pair = |value: &String| (param.0.into(), value.as_str().into());
     (name, Value::Map(param.1.map(pair).into_iter().collect()))
@@ -170,7 +171,7 @@ fn table(method: &Method, answer: &[u8]) -> Result<Option<Table>, String> {
         Method::Stats => stats(&decoded(answer)?),
         Method::ClientList { .. } => clients(&decoded::<Clients>(answer)?.clients),
         Method::ClientGet { .. } => clients(&[decoded(answer)?]),
-        Method::ClientDisconnect { .. } => return Ok(None),
+        Method::ClientDisconnect { .. } | Method::Reload => return Ok(None),
         Method::SubscriptionList(Which { client: Some(_), .. }) => of_client(&decoded(answer)?),
         Method::SubscriptionList(_) => of_topic(&decoded(answer)?),
     }))
