@@ -6,6 +6,7 @@
     dead_code,
     unreachable_pub,
     missing_docs,
+    unused_imports,
     reason = "only a part of the included modules is measured"
 )]
 
@@ -14,12 +15,18 @@ use std::{cell::Cell, hint::black_box, io, io::IoSlice};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
+#[path = "../elbus-broker/src/account.rs"]
+mod account;
 #[path = "../elbus-broker/src/outbox/mod.rs"]
 mod outbox;
+#[path = "../elbus-broker/src/slow.rs"]
+mod slow;
 #[path = "../elbus-broker/src/sync.rs"]
 mod sync;
 
+use account::Reservation;
 use outbox::{Outbox, Wire};
+use slow::SlowConsumer;
 
 /// A socket that takes everything and counts it.
 #[derive(Default)]
@@ -39,7 +46,7 @@ const FRAMES: usize = 500;
 fn append(c: &mut Criterion) {
     let mut group = c.benchmark_group("outbox");
     group.throughput(Throughput::Elements(FRAMES as u64));
-    let outbox = Outbox::new(8 * 1024 * 1024);
+    let outbox = Outbox::new(8 * 1024 * 1024, SlowConsumer::Hold, Reservation::default());
     let wire = Sink::default();
     let payload = [7; 100];
     let flush = || outbox.flush(&wire, |_| unreachable!("the wire is never full"));

@@ -10,7 +10,14 @@ use elbus::{
 };
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let asked = env::args().nth(1);
     let address: Address = asked.as_deref().unwrap_or("127.0.0.1:0").parse()?;
 

@@ -15,7 +15,14 @@ async fn uptime(started: Arc<Instant>, (): ()) -> Result<String, Failure> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let broker = Broker::new(Config::default())?;
     let address = broker.listen(&"127.0.0.1:0".parse()?).await?;
 

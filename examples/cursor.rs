@@ -24,7 +24,14 @@ async fn customers(cursors: Cursors, (): ()) -> Result<CursorId, Failure> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let broker = Broker::new(Config::default())?;
 
     let cursors = Cursors::new();

@@ -6,7 +6,14 @@ use std::{env, error::Error};
 use elbus::client::Options;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let mut options = Options::new("example.listener");
     if let Some(address) = env::args().nth(1) {
         options = options.address(address);

@@ -7,7 +7,14 @@ use std::{env, error::Error, time::Duration};
 use elbus::client::{Event, Events, Options, Outcome};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let mut options = Options::new("example.plugin")
         // Tries for a minute until the bus is there.
         .retry_first_connect(Duration::from_secs(60))

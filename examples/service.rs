@@ -1,7 +1,5 @@
 //! A typed service with two methods. `cargo run --features rpc --example service` serves on the bus at the default
 //! address; `… --example service -- call` calls it, and so does `elbus-cli rpc call calculator add a=1 b=2`.
-use std::error::Error;
-
 use elbus::client::Client;
 use elbus::rpc::{Failure, Rpc, Service, typed};
 use serde::{Deserialize, Serialize};
@@ -21,7 +19,14 @@ async fn divide(_: (), Pair { a, b }: Pair) -> Result<i64, Failure> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
     if std::env::args().nth(1).as_deref() == Some("call") {
         let (client, inbox) = Client::connect("panel").await?;
         let rpc = Rpc::new(client, inbox);

@@ -2,7 +2,14 @@
 use elbus_client::Client;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let (client, mut inbox) = Client::connect("tour.display").await?;
     client.subscribe(&["plant/#"]).await?;
     println!("ready");
@@ -12,8 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Some(".broker/warn") => println!("the server goes down"),
             Some(topic) => {
                 println!("{topic} from {}: {text}", frame.sender());
-                let report = format!("{topic} is {text}");
-                if let Err(error) = client.send("tour.listener", report).await {
+                if let Err(error) = client.send("tour.listener", format!("{topic} is {text}")).await {
                     println!("tour.listener was not told: {error}");
                 }
             }

@@ -6,6 +6,7 @@ mod delivery {
 
     mod broken;
     mod cached;
+    mod choices;
     mod cycles;
     mod fair;
     mod fan_out;

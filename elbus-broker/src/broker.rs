@@ -26,7 +26,7 @@ use crate::{
     peer::{Cut, Peer, Sink},
     registry::Refusal,
     socket::Origin,
-    stats::{ClientInfo, Stats},
+    stats::{ClientInfo, Stats, Usage},
 };
 
 /// A broker: routes between the clients in this process and those that connect to its listeners.
@@ -71,7 +71,7 @@ impl Broker {
     /// Puts another configuration in force, as far as that can be done while the broker runs, and answers the fields that
     /// are different from those the broker was made with and cannot change: `names`, `topics`, `read_size` and
     /// `fifo_line`. Nobody is disconnected: where there is more than a new limit allows, nothing is added until there is
-    /// less. `high_water` and `queue_size` hold for clients that come from now on.
+    /// less. `high_water`, `queue_size` and `slow_consumers` hold for clients that come from now on.
     ///
     /// ```
     /// use elbus_broker::{Broker, Config, ConfigError};
@@ -91,6 +91,7 @@ impl Broker {
     /// The first field with a value that makes no sense; then nothing is changed.
     pub fn reconfigure(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {
         config.check()?;
+        self.core.users.limit(config);
         Ok(self.core.settings.change(config))
     }
 
@@ -345,6 +346,11 @@ impl Broker {
         clients
     }
 
+    /// What the clients of each UNIX user use together, by user id: of every user that was on the bus since it began.
+    pub fn users(&self) -> Vec<(u32, Usage)> {
+        self.core.users.usage()
+    }
+
     /// Disconnects a client and frees its name. What is queued for it is dropped if it is connected over a socket; a
     /// client in this process still finds it in its inbox. Answers whether it was there.
     pub fn disconnect(&self, name: &str) -> bool {
@@ -464,6 +470,8 @@ impl RegisterError {
             Refusal::TooManyClients => Self::TooManyClients {
                 limit: core.settings.clients(),
             },
+            // Clients in this process are nobody's.
+            Refusal::TooManyOfUser(limit) => Self::TooManyClients { limit },
         }
     }
 }

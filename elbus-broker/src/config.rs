@@ -1,8 +1,10 @@
 //! Every setting and limit of a broker, with its default.
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use elbus_client::keep_alive;
 use elbus_proto::{NameLimits, TopicLimits};
+
+use crate::slow::SlowConsumers;
 
 /// The settings and limits of a broker.
 ///
@@ -25,6 +27,8 @@ pub struct Config {
     /// How long a receiver may take nothing while it is over its high-water mark before it is disconnected;
     /// over TCP, where less of its progress shows, half as long again. Default: 500 ms.
     pub stall_timeout: Duration,
+    /// What becomes of frames for a client on a socket that is over its high-water mark. Default: those who send to it wait.
+    pub slow_consumers: SlowConsumers,
     /// Bounds a greeting, an unfinished frame (64 KiB of a large one), the drain of a connection, and how long a
     /// client in this process waits to send. Default: 5 s.
     pub timeout: Duration,
@@ -44,6 +48,19 @@ pub struct Config {
     pub clients: usize,
     /// Connections that have not finished their greeting. Default: 1,024.
     pub greetings: usize,
+    /// Clients of one UNIX user, secondaries included. Default: 65,536.
+    pub user_clients: usize,
+    /// Connections of one UNIX user that have not finished their greeting. Default: 768, so that others get in beside one
+    /// who does not finish any.
+    pub user_greetings: usize,
+    /// Filters of all clients of one UNIX user. Default: 16,777,216.
+    pub user_subscriptions: usize,
+    /// Filters of all clients. Default: 16,777,216.
+    pub all_subscriptions: usize,
+    /// Bytes queued for all connections of one UNIX user. Default: 1 GiB.
+    pub user_queued: usize,
+    /// Bytes queued for all connections. The first 128 KiB of each do not count. Default: 1 GiB.
+    pub all_queued: usize,
     /// Frames that wait for a client in this process before those who feed it are held back. Default: 8,192.
     pub queue_size: usize,
     /// Targets, topics and masks whose receivers a connection remembers, of each kind; and 64 times as many receivers.
@@ -65,6 +82,7 @@ impl Default for Config {
         Self {
             high_water: 8 * 1024 * 1024,
             stall_timeout: Duration::from_millis(500),
+            slow_consumers: SlowConsumers::default(),
             timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(30),
             frame_limit: 64 * 1024 * 1024,
@@ -73,6 +91,12 @@ impl Default for Config {
             subscriptions: 65_536,
             clients: 65_536,
             greetings: 1_024,
+            user_clients: 65_536,
+            user_greetings: 768,
+            user_subscriptions: 1 << 24,
+            all_subscriptions: 1 << 24,
+            user_queued: 1 << 30,
+            all_queued: 1 << 30,
             queue_size: 8_192,
             cached_routes: 1_024,
             read_size: 64 * 1024,
@@ -97,6 +121,22 @@ pub struct ConfigError {
 
 /// A delivery's length is a u32 on the wire and holds a name and a topic beside the payload.
 const LARGEST_FRAME: usize = 1 << 31;
+
+/// A field, its value, what it may be, and that in words.
+type Bound = (&'static str, usize, RangeInclusive<usize>, &'static str);
+
+fn within<const N: usize>(bounds: [Bound; N]) -> Result<(), ConfigError> {
+    for (field, value, range, expected) in bounds {
+        if !range.contains(&value) {
+            return Err(ConfigError {
+                field,
+                expected,
+                value: value.to_string(),
+            });
+        }
+    }
+    Ok(())
+}
 
 impl Config {
     /// Checks every field.
@@ -151,16 +191,41 @@ impl Config {
                 "from 512 bytes to 16 MiB",
             ),
         ];
-        for (field, value, range, expected) in bounds {
-            if !range.contains(&value) {
-                return Err(ConfigError {
-                    field,
-                    expected,
-                    value: value.to_string(),
-                });
-            }
+        within(bounds)?;
+        within(self.shared_bounds())?;
+        if let Err((mask, error)) = self.slow_consumers.check(self.names) {
+            return Err(ConfigError {
+                field: "slow_consumers",
+                expected: "for name masks",
+                value: format!("{mask:?}: {error}"),
+            });
         }
         self.check_times()
+    }
+
+    /// Of what clients use together.
+    const fn shared_bounds(&self) -> [Bound; 6] {
+        const ALL: usize = isize::MAX as usize;
+        const HALF: &str = "at most half of what the system can address";
+        const MANY: &str = "at most 1,073,741,824";
+        [
+            (
+                "user_clients",
+                self.user_clients,
+                1..=1 << 30,
+                "from 1 to 1,073,741,824",
+            ),
+            (
+                "user_greetings",
+                self.user_greetings,
+                1..=1 << 20,
+                "from 1 to 1,048,576",
+            ),
+            ("user_subscriptions", self.user_subscriptions, 0..=1 << 30, MANY),
+            ("all_subscriptions", self.all_subscriptions, 0..=1 << 30, MANY),
+            ("user_queued", self.user_queued, 0..=ALL, HALF),
+            ("all_queued", self.all_queued, 0..=ALL, HALF),
+        ]
     }
 
     fn check_times(&self) -> Result<(), ConfigError> {

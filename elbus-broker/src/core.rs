@@ -23,6 +23,7 @@ use crate::{
     socket::Origin,
     stats::Totals,
     subscriptions::Subscriptions,
+    users::Users,
 };
 
 /// What the sessions of one broker share.
@@ -33,6 +34,7 @@ pub(crate) struct Core {
     pub(crate) access: Access,
     pub(crate) reloading: Reloading,
     pub(crate) totals: Totals,
+    pub(crate) users: Users,
     pub(crate) started: Instant,
     /// Ends accept loops and greetings.
     pub(crate) stop: CancellationToken,
@@ -71,6 +73,7 @@ impl Core {
             access: Access::default(),
             reloading: Reloading::default(),
             totals: Totals::default(),
+            users: Users::new(&config),
             started: Instant::now(),
             stop: CancellationToken::new(),
             flushing: CancellationToken::new(),

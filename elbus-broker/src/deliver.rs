@@ -7,8 +7,9 @@ use elbus_proto::delivery::{self, Kind};
 
 use crate::{
     mailbox::{Mailbox, Posted},
-    outbox::{Admission, Ticket, Touch, pool},
+    outbox::{Admission, State, Ticket, Touch, pool},
     peer::{Peer, Sink},
+    slow::SlowConsumer,
 };
 
 /// Encoded frames from this length on are shared by their receivers instead of being copied for each.
@@ -40,6 +41,16 @@ pub(crate) enum Placed {
     Shed,
     /// The receiver is gone.
     Gone,
+}
+
+/// What becomes of a run that is not admitted.
+enum Room {
+    Made,
+    /// It is left out, and counted.
+    Dropped,
+    None,
+    /// The receiver is to be disconnected.
+    Cut,
 }
 
 /// The length of a delivery's body as it travels. Frames are limited so that it always fits.
@@ -221,7 +232,16 @@ impl Run {
                 let mut state = outbox.lock();
                 match state.admit(ticket) {
                     Admission::Granted => {}
-                    Admission::Full => return Placed::Full,
+                    Admission::Full => match self.make_room(&mut state) {
+                        Room::Made => {}
+                        Room::Dropped => return Placed::Done,
+                        Room::None => return Placed::Full,
+                        Room::Cut => {
+                            drop(state);
+                            peer.cut_as_slow();
+                            return Placed::Gone;
+                        }
+                    },
                     Admission::Closed => return Placed::Gone,
                 }
                 match (&self.shared, &self.payload) {
@@ -245,6 +265,26 @@ impl Run {
             }
             Sink::Local(mailbox) => self.post(mailbox, ticket, taken),
         }
+    }
+
+    /// What its receiver's choice is for a run that is not admitted.
+    fn make_room(&self, state: &mut State) -> Room {
+        let droppable = self.kind == Kind::Publication;
+        match state.choice() {
+            SlowConsumer::Disconnect => Room::Cut,
+            SlowConsumer::DropOldest if droppable && state.drop_oldest(self.bytes()) => Room::Made,
+            SlowConsumer::DropOldest | SlowConsumer::DropNewest if droppable => {
+                state.drop_newest(self.frames);
+                Room::Dropped
+            }
+            SlowConsumer::Hold | SlowConsumer::DropOldest | SlowConsumer::DropNewest => Room::None,
+        }
+    }
+
+    /// Bytes that its frames take in an outbox.
+    fn bytes(&self) -> usize {
+        let encoded = self.shared.as_ref().map_or(self.encoded.len(), Bytes::len);
+        encoded + self.payload.as_ref().map_or(0, Bytes::len)
     }
 
     fn post(&self, mailbox: &Mailbox, mut ticket: Option<Ticket>, taken: &mut usize) -> Placed {

@@ -16,11 +16,13 @@
 //! | `local` | the link of a client in this process |
 //! | `registry`, `subscriptions`, [`index`] | who is on the bus, and who receives what |
 //! | `route`, `deliver` | finding receivers, and placing frames with them |
-//! | `outbox`, `writer`, `stall`, `mailbox` | where frames wait, who writes them, and who is dead |
+//! | `outbox`, `writer`, `stall`, `slow`, `mailbox` | where frames wait, who writes them, who is dead, and what becomes of frames for who is slow |
+//! | `users`, `account` | what clients use together, by UNIX user and all in all, and the limits of that |
 //! | `hash` | the hash of all tables |
 //! | `announce`, `methods` | what the broker says of its own accord, and when it is asked |
 
 pub mod access;
+mod account;
 mod announce;
 mod broker;
 mod config;
@@ -39,11 +41,13 @@ mod registry;
 mod route;
 mod session;
 mod settings;
+mod slow;
 mod socket;
 mod stall;
 mod stats;
 mod subscriptions;
 mod sync;
+mod users;
 mod writer;
 
 pub use broker::{Broker, RegisterError};
@@ -59,4 +63,5 @@ pub use methods::reload::{ReloadRequest, ReloadRequests};
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub use session::bench;
-pub use stats::{ClientInfo, ClientKind, Stats};
+pub use slow::{SlowConsumer, SlowConsumerError, SlowConsumers};
+pub use stats::{ClientInfo, ClientKind, Stats, Usage, Use};

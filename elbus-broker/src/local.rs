@@ -416,7 +416,9 @@ pub(crate) async fn place_rest(
             Placed::Done => Ok(()),
             // A publication or broadcast is carried out whoever receives it.
             Placed::Shed | Placed::Gone if run.kind() != Kind::Message => Ok(()),
-            Placed::Gone if peer.cut_because() != Some(Cut::Stalled) => Err(Code::NotRegistered),
+            Placed::Gone if !matches!(peer.cut_because(), Some(Cut::Stalled | Cut::Slow)) => {
+                Err(Code::NotRegistered)
+            }
             Placed::Full | Placed::Shed | Placed::Gone => Err(Code::NotDelivered),
         };
         result = result.and(verdict);

@@ -5,6 +5,7 @@ use std::{
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
+    time::{Duration, Instant},
 };
 
 use elbus_proto::ClientName;
@@ -16,8 +17,9 @@ use crate::{
     core::Core,
     index,
     mailbox::Mailbox,
-    outbox::{Admission, Flushed, Hold, Outbox, Ticket, Written},
+    outbox::{Flushed, Hold, Outbox, Ticket, Written},
     socket::{Connection, Origin},
+    users::{Share, User},
     writer,
 };
 
@@ -39,6 +41,8 @@ pub(crate) enum Cut {
     Shutdown = 6,
     /// The access rules do not admit it any more.
     Denied = 7,
+    /// It does not keep up, and is not to be waited for.
+    Slow = 8,
 }
 
 impl Cut {
@@ -51,6 +55,7 @@ impl Cut {
             5 => Self::Broken,
             6 => Self::Shutdown,
             7 => Self::Denied,
+            8 => Self::Slow,
             _ => return None,
         })
     }
@@ -87,6 +92,11 @@ pub(crate) struct Peer {
     session: Mutex<Option<Waker>>,
     cut: AtomicU8,
     held_on: Mutex<Option<Arc<Peer>>>,
+    /// How often and for how long its session was held back because someone it sends to was full.
+    held: HeldBack,
+    /// Whose client it is, and its place among his, while it is on the bus.
+    pub(crate) user: Option<Arc<User>>,
+    pub(crate) share: Mutex<Option<Share>>,
 }
 
 /// Frames and bytes that came from a client. On a socket only its own session adds to them, so that they do not bounce
@@ -109,6 +119,12 @@ impl Read {
             bytes: self.bytes.load(Relaxed),
         }
     }
+}
+
+#[derive(Default)]
+struct HeldBack {
+    times: AtomicU64,
+    micros: AtomicU64,
 }
 
 impl index::Handle for Arc<Peer> {
@@ -140,6 +156,9 @@ impl Peer {
             session: Mutex::new(None),
             cut: AtomicU8::new(0),
             held_on: Mutex::new(None),
+            held: HeldBack::default(),
+            user: core.users.find(origin),
+            share: Mutex::default(),
         })
     }
 
@@ -160,6 +179,14 @@ impl Peer {
     /// Whether another client comes from the same process, user or host, with the same proof.
     pub(crate) fn is_same_peer(&self, other: &Self) -> bool {
         self.origin.is_same_peer(other.origin) && self.certificate == other.certificate
+    }
+
+    /// Whether another client is of the same UNIX user.
+    pub(crate) fn is_same_user(&self, other: &Self) -> bool {
+        match (&self.user, &other.user) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
     }
 
     /// What the access rules in force give this client.
@@ -249,6 +276,17 @@ impl Peer {
         self.cut(Cut::Broken);
     }
 
+    /// Disconnects a client that does not keep up and is not to be waited for. It leaves the bus when its session ends,
+    /// which is about to: whoever finds it slow may be telling others that somebody has left.
+    pub(crate) fn cut_as_slow(&self) {
+        if self.cut_because().is_none() {
+            self.core.totals.count_slow();
+            let queued = self.waiting();
+            tracing::warn!(client = %self.name, queued, "does not keep up: disconnected");
+        }
+        self.cut(Cut::Slow);
+    }
+
     /// Refuses frames from now on; what is queued is still delivered.
     pub(crate) fn seal(&self) {
         match &self.sink {
@@ -260,7 +298,7 @@ impl Peer {
     /// Whether frames are refused.
     pub(crate) fn is_closed(&self) -> bool {
         match &self.sink {
-            Sink::Socket { outbox, .. } => outbox.lock().admit(None) == Admission::Closed,
+            Sink::Socket { outbox, .. } => !outbox.lock().is_open(),
             Sink::Local(mailbox) => mailbox.is_closed(),
         }
     }
@@ -315,7 +353,14 @@ impl Peer {
     /// Notes that this client's session is held back by `other`, until the guard is dropped.
     pub(crate) fn hold_on<'a>(&'a self, other: &Arc<Self>) -> HeldOn<'a> {
         *self.held_on.lock() = Some(Arc::clone(other));
-        HeldOn(self)
+        self.held.times.fetch_add(1, Relaxed);
+        HeldOn(self, Instant::now())
+    }
+
+    /// How often and for how long its session was held back so far; what lasts is not in the time yet.
+    pub(crate) fn held_back(&self) -> (u64, Duration) {
+        let time = Duration::from_micros(self.held.micros.load(Relaxed));
+        (self.held.times.load(Relaxed), time)
     }
 
     /// Ready when the holder of `ticket` may append, or will be told why not.
@@ -349,6 +394,11 @@ impl Peer {
         }
     }
 
+    /// Publications left out because the client does not keep up.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.outbox().map_or(0, |outbox| outbox.lock().dropped())
+    }
+
     /// Frames shed because a client in this process did not read.
     pub(crate) fn shed(&self) -> u64 {
         match &self.sink {
@@ -359,7 +409,7 @@ impl Peer {
 }
 
 /// While it lives, a session is held back.
-pub(crate) struct HeldOn<'a>(&'a Peer);
+pub(crate) struct HeldOn<'a>(&'a Peer, Instant);
 
 impl Drop for HeldOn<'_> {
     fn drop(&mut self) {
@@ -369,5 +419,7 @@ impl Drop for HeldOn<'_> {
             outbox.forgive();
         }
         *self.0.held_on.lock() = None;
+        let micros = u64::try_from(self.1.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.0.held.micros.fetch_add(micros, Relaxed);
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use elbus_proto::{ClientName, Code, NameMask};
 use parking_lot::RwLock;
 
-use crate::{hash::RandomState, index::NameIndex, peer::Peer};
+use crate::{hash::RandomState, index::NameIndex, peer::Peer, users::Share};
 
 /// Why a name cannot be registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     /// A secondary comes from another user or host than its primary.
     ForeignPrimary,
     TooManyClients,
+    /// So many that the user who asks may have.
+    TooManyOfUser(usize),
     /// The access rules do not admit it.
     Denied,
 }
@@ -27,7 +29,7 @@ pub(crate) enum Refusal {
 impl Refusal {
     pub(crate) const fn code(self) -> Code {
         match self {
-            Self::Taken | Self::TooManyClients => Code::Busy,
+            Self::Taken | Self::TooManyClients | Self::TooManyOfUser(_) => Code::Busy,
             Self::NoPrimary => Code::NotRegistered,
             Self::ForeignPrimary | Self::Denied => Code::Access,
         }
@@ -87,9 +89,17 @@ impl Registry {
                 return Err(Refusal::ForeignPrimary);
             }
         }
+        // Before anybody is replaced: who has no place takes nobody's.
+        let own = replaced.as_ref().filter(|old| old.is_same_user(peer));
+        let share = match own.and_then(|old| old.share.lock().take()) {
+            Some(share) => Some(share),
+            None => Share::take(peer.user.as_ref(), |user| &user.clients).map_err(Refusal::TooManyOfUser)?,
+        };
+        *peer.share.lock() = share;
         let replaced = replaced.map(|old| {
             // Under the lock, as in `remove`: nothing more is appended to it once its successor is visible.
             old.seal();
+            old.share.lock().take();
             names.remove(name, old.id);
             Replaced {
                 secondaries: names.secondaries_of(name.as_str()),
@@ -118,6 +128,7 @@ impl Registry {
         if !names.remove(name, peer.id) {
             return None;
         }
+        peer.share.lock().take();
         self.epoch.fetch_add(1, Release);
         if name.is_secondary() {
             Some(Vec::new())

@@ -4,9 +4,13 @@ use std::{
     time::Duration,
 };
 
-use elbus_proto::{NameLimits, TopicLimits};
+use elbus_proto::{ClientName, NameLimits, TopicLimits};
+use parking_lot::RwLock;
 
-use crate::config::Config;
+use crate::{
+    config::Config,
+    slow::{SlowConsumer, SlowConsumers},
+};
 
 /// The configuration in force. Each value is read where it is needed, when it is needed: none guards another.
 pub(crate) struct Settings {
@@ -24,6 +28,7 @@ pub(crate) struct Settings {
     timeout: AtomicU64,
     buf_ttl: AtomicU64,
     force_register: AtomicBool,
+    slow_consumers: RwLock<SlowConsumers>,
 }
 
 impl Settings {
@@ -41,6 +46,7 @@ impl Settings {
             timeout: AtomicU64::new(0),
             buf_ttl: AtomicU64::new(0),
             force_register: AtomicBool::new(false),
+            slow_consumers: RwLock::default(),
         };
         settings.change(&config);
         settings
@@ -52,6 +58,7 @@ impl Settings {
         let Config {
             high_water,
             stall_timeout,
+            slow_consumers,
             timeout,
             frame_limit,
             names,
@@ -59,6 +66,13 @@ impl Settings {
             subscriptions,
             clients,
             greetings,
+            // Of users and of all together: `Users` has them.
+            user_clients: _,
+            user_greetings: _,
+            user_subscriptions: _,
+            all_subscriptions: _,
+            user_queued: _,
+            all_queued: _,
             queue_size,
             cached_routes,
             read_size,
@@ -78,6 +92,7 @@ impl Settings {
         self.timeout.store(nanoseconds(*timeout), Relaxed);
         self.buf_ttl.store(nanoseconds(*buf_ttl), Relaxed);
         self.force_register.store(*force_register, Relaxed);
+        self.slow_consumers.write().clone_from(slow_consumers);
         let made = &self.made;
         let fixed = [
             ("names.bytes", names.bytes == made.names.bytes),
@@ -155,6 +170,10 @@ impl Settings {
     #[inline]
     pub(crate) fn buf_ttl(&self) -> Duration {
         Duration::from_nanos(self.buf_ttl.load(Relaxed))
+    }
+
+    pub(crate) fn slow_consumer(&self, name: ClientName<'_>) -> SlowConsumer {
+        self.slow_consumers.read().choice(name)
     }
 
     pub(crate) fn force_register(&self) -> bool {

@@ -10,8 +10,11 @@ use std::{
 
 use elbus_proto::BROKER_NAME;
 use parking_lot::Mutex;
+use serde::Serialize;
 
-use crate::{core::Core, hash::RandomState, peer::Peer, socket::Origin};
+#[cfg(doc)]
+use crate::SlowConsumer;
+use crate::{account::Account, core::Core, hash::RandomState, peer::Peer, socket::Origin};
 
 /// Counters of the whole broker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +46,63 @@ pub struct Stats {
     pub denied: u64,
     /// Clients disconnected because they took nothing for the stall time-out.
     pub stalled: u64,
+    /// Clients disconnected because they did not keep up and were not to be waited for ([`SlowConsumer::Disconnect`]).
+    pub slow: u64,
+    /// Publications left out because their receiver did not keep up ([`SlowConsumer`]).
+    pub dropped: u64,
+    /// What all clients use together, and what they may.
+    pub usage: Usage,
+}
+
+/// What is used of something limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Use {
+    /// So much is used.
+    pub used: usize,
+    /// So much may be.
+    pub limit: usize,
+}
+
+/// What is used together, and what may be: of all clients, or of those of one UNIX user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Clients on the bus.
+    pub clients: Use,
+    /// Connections that have not finished their greeting.
+    pub greetings: Use,
+    /// Filters subscribed to and excluded.
+    pub subscriptions: Use,
+    /// Bytes that wait for connections, in pieces of 256 KiB, without the first 128 KiB of each.
+    pub queued: Use,
+}
+
+impl Use {
+    pub(crate) fn of(account: &Account) -> Self {
+        Self {
+            used: account.used(),
+            limit: account.limit(),
+        }
+    }
+}
+
+impl Usage {
+    /// Of all clients.
+    pub(crate) fn of(core: &Core) -> Self {
+        Self {
+            clients: Use {
+                used: core.registry.len(),
+                limit: core.settings.clients(),
+            },
+            greetings: Use {
+                used: core.greetings.load(Relaxed),
+                limit: core.settings.greetings(),
+            },
+            subscriptions: Use::of(&core.users.filters),
+            queued: Use::of(&core.users.queued),
+        }
+    }
 }
 
 /// One client of the bus.
@@ -68,6 +128,12 @@ pub struct ClientInfo {
     pub w_bytes: u64,
     /// What waits for it: bytes on a socket, frames in this process.
     pub queue: usize,
+    /// Publications left out because it did not keep up.
+    pub dropped: u64,
+    /// How often it was not read from because someone it sent to was full.
+    pub held: u64,
+    /// For how long, all in all; what lasts is added when it is over.
+    pub held_for: Duration,
     /// Secondaries plus one.
     pub instances: usize,
 }
@@ -93,6 +159,7 @@ pub(crate) struct Totals {
     ignored: AtomicU64,
     unannounced: AtomicU64,
     stalled: AtomicU64,
+    slow: AtomicU64,
     denied: AtomicU64,
 }
 
@@ -107,6 +174,10 @@ impl Totals {
 
     pub(crate) fn count_stalled(&self) {
         self.stalled.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_slow(&self) {
+        self.slow.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn count_denied(&self) {
@@ -158,7 +229,9 @@ impl Stats {
             ignored: core.totals.ignored.load(Relaxed),
             unannounced: core.totals.unannounced.load(Relaxed),
             stalled: core.totals.stalled.load(Relaxed),
+            slow: core.totals.slow.load(Relaxed),
             denied: core.totals.denied.load(Relaxed),
+            usage: Usage::of(core),
             ..core.totals.clients.lock().sum()
         }
     }
@@ -170,6 +243,7 @@ impl Stats {
         self.w_frames += written.frames;
         self.w_bytes += written.bytes;
         self.shed += peer.shed();
+        self.dropped += peer.dropped();
     }
 }
 
@@ -186,6 +260,9 @@ impl ClientInfo {
             w_frames: 0,
             w_bytes: 0,
             queue: 0,
+            dropped: 0,
+            held: 0,
+            held_for: Duration::ZERO,
             instances: 1,
         }
     }
@@ -199,6 +276,7 @@ impl ClientInfo {
             Origin::Tls { .. } => ClientKind::Tls,
         };
         let outside = kind != ClientKind::Internal;
+        let (held, held_for) = peer.held_back();
         Self {
             name: peer.name.to_string(),
             kind,
@@ -209,6 +287,9 @@ impl ClientInfo {
             w_frames: written.frames,
             w_bytes: written.bytes,
             queue: peer.waiting(),
+            dropped: peer.dropped(),
+            held,
+            held_for,
             instances: core.registry.secondaries(&peer.name) + 1,
         }
     }

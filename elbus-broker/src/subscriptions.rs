@@ -12,6 +12,7 @@ use elbus_proto::{BROKER_WARN_TOPIC, Code, FilterLevel, Topic, TopicFilter};
 use parking_lot::RwLock;
 
 use crate::{
+    account::Reservation,
     hash::RandomState,
     index::{FilterId, Handle, TopicIndex},
     peer::Peer,
@@ -43,10 +44,25 @@ struct Filters {
 }
 
 /// What one client has in both indexes, so that it can be returned when the client leaves.
-#[derive(Default)]
 struct Held {
     subscribed: HashSet<FilterId, RandomState>,
     excluded: HashSet<FilterId, RandomState>,
+    /// Its part of what its user, and all, may have.
+    reserved: Reservation,
+}
+
+impl Held {
+    fn of(peer: &Peer) -> Self {
+        Self {
+            subscribed: HashSet::default(),
+            excluded: HashSet::default(),
+            reserved: peer.core.users.filters(peer.user.as_ref()),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.subscribed.len() + self.excluded.len()
+    }
 }
 
 /// The state of the indexes for one first level, as far as a cache cares.
@@ -106,10 +122,10 @@ impl Subscriptions {
             return;
         };
         for (index, ids) in [
-            (&mut filters.subscribed, held.subscribed),
-            (&mut filters.excluded, held.excluded),
+            (&mut filters.subscribed, &held.subscribed),
+            (&mut filters.excluded, &held.excluded),
         ] {
-            for filter in ids {
+            for &filter in ids {
                 self.epochs.bump(index.first_level(filter));
                 index.remove_at(filter, id);
             }
@@ -179,16 +195,25 @@ impl Subscriptions {
 impl Filters {
     fn add(&mut self, change: Change, filter: TopicFilter<'_>, peer: &Arc<Peer>) -> Result<(), Code> {
         let limit = peer.core.settings.subscriptions();
-        let held = self.held.entry(peer.id).or_default();
-        let used = held.subscribed.len() + held.excluded.len();
+        let held = self.held.entry(peer.id).or_insert_with(|| Held::of(peer));
+        let used = held.len();
         let (index, ids) = match change {
             Change::Exclude => (&mut self.excluded, &mut held.excluded),
             _ => (&mut self.subscribed, &mut held.subscribed),
         };
         let (id, is_new) = index.insert(filter, peer);
-        if is_new && used >= limit {
+        if is_new && (used >= limit || !held.reserved.grow(1)) {
             index.remove_at(id, peer.id);
-            tracing::debug!(client = %peer.name, limit, "filter refused: the limit of filters is reached");
+            let all = &peer.core.users.filters;
+            let (whose, limit) = match used >= limit {
+                true => ("the client", limit),
+                false if all.used() >= all.limit() => ("all clients", all.limit()),
+                false => (
+                    "its user",
+                    peer.user.as_ref().map_or(0, |user| user.filter_limit()),
+                ),
+            };
+            tracing::debug!(client = %peer.name, whose, limit, "filter refused: the limit of filters is reached");
             return Err(Code::Busy);
         }
         ids.insert(id);
@@ -205,6 +230,8 @@ impl Filters {
         };
         if let Some(filter) = index.remove(filter, id) {
             ids.remove(&filter);
+            held.reserved
+                .shrink_to(held.subscribed.len() + held.excluded.len());
         }
         if held.subscribed.is_empty() && held.excluded.is_empty() {
             self.held.remove(&id);

@@ -5,14 +5,14 @@ mod rpc;
 
 use std::{ffi::OsString, num::NonZeroU64, path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand, error::ContextValue};
 use elbus_client::{Address, Qos};
 
 pub(crate) use benchmark::{Benchmark, Stage};
 pub(crate) use broker::{Broker, Method, Which};
 pub(crate) use rpc::{Call, Describe, Format, Request, Rpc};
 
-use crate::{command::send::Destination, error::EXIT_CODES, values};
+use crate::{command::send::Destination, error::EXIT_CODES, output::safe, values};
 
 /// Talks to the elbus message bus: messages, topics, calls, and the broker itself.
 #[derive(Debug, Parser)]
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     pub(crate) address: Option<Address>,
 
     /// Our name on the bus [default: cli.HOST.PID]. Behind `listen` it is --name alone, for -n is --count there.
-    #[arg(short, long, value_parser = values::client_name)]
+    #[arg(short, long, value_parser = values::own_name)]
     name: Option<String>,
 
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub(crate) struct Args {
 pub(crate) struct Common {
     /// Longest wait for the connection and for an answer: 2, 0.5, 300ms, 1m.
     #[arg(long, global = true, value_name = "TIME", default_value = "5s", value_parser = values::timeout)]
-    #[arg(display_order = 100)]
+    #[arg(display_order = 100, allow_negative_numbers = true)]
     pub(crate) timeout: Duration,
 
     /// Say nothing on the standard error but errors.
@@ -87,7 +87,7 @@ pub(crate) struct Common {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Naming {
     /// Our name on the bus [default: cli.HOST.PID].
-    #[arg(short, long, global = true, value_parser = values::client_name, display_order = 99)]
+    #[arg(short, long, global = true, value_parser = values::own_name, display_order = 99)]
     name: Option<String>,
 }
 
@@ -166,11 +166,12 @@ pub(crate) struct Listen {
     pub(crate) exclude: Vec<String>,
 
     /// End after so many frames.
-    #[arg(short = 'n', long)]
+    #[arg(short = 'n', long, value_parser = values::count, allow_negative_numbers = true)]
     pub(crate) count: Option<NonZeroU64>,
 
     /// End after so long: 10, 0.5, 300ms, 2m, 1h. With --count it is an error if fewer frames came.
-    #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = values::period)]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) duration: Option<Duration>,
 
     /// One JSON object a line: kind, sender, topic, realtime, and payload or (not UTF-8) payload_base64.
@@ -182,7 +183,7 @@ pub(crate) struct Listen {
     pub(crate) raw: bool,
 
     /// Our name on the bus [default: cli.HOST.PID].
-    #[arg(long, value_parser = values::client_name)]
+    #[arg(long, value_parser = values::own_name)]
     name: Option<String>,
 }
 
@@ -212,6 +213,21 @@ impl Args {
         let queue_size = self.common.queue_size.map(|_| "--queue-size");
         buf_size.into_iter().chain(queue_size)
     }
+}
+
+/// What is wrong with a command line, in which somebody may have put a whole file where a name belongs.
+pub(crate) fn readable(mut error: clap::Error) -> clap::Error {
+    let given: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, safe::shortened(text).into_owned())),
+            _ => None,
+        })
+        .collect();
+    for (kind, text) in given {
+        error.insert(kind, ContextValue::String(text));
+    }
+    error
 }
 
 fn after_help() -> String {

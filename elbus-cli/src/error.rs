@@ -187,7 +187,8 @@ fn connecting(error: &ConnectError) -> String {
             ),
             Code::Access => format!("the broker does not register {name:?}: this name is not permitted here"),
             Code::NotRegistered => format!(
-                "the broker does not register {name:?}: there is no primary of that name for this secondary"
+                "the broker does not register {name:?}: what stands before the %% is a client that must be on the bus \
+                 first, as its primary; start that, or choose a name without %%"
             ),
             _ => error.to_string(),
         },
@@ -197,7 +198,12 @@ fn connecting(error: &ConnectError) -> String {
 
 fn sending(destination: &Destination, error: &Error) -> String {
     match error {
-        Error::Refused(Code::NotRegistered) => format!("no {destination} is on the bus"),
+        Error::Refused(Code::NotRegistered) => match destination {
+            Destination::Client(name) if name.contains('/') => {
+                format!("no {destination} is on the bus; to a topic it is sent with `publish`")
+            }
+            _ => format!("no {destination} is on the bus"),
+        },
         Error::Refused(Code::NotDelivered) => {
             format!("not delivered: the {destination} takes nothing")
         }
@@ -237,6 +243,7 @@ fn calling(target: &str, method: &str, error: &CallError) -> String {
 /// What a service says reaches a terminal.
 fn answered(target: &str, method: &str, failure: &Failure) -> String {
     let code = failure.code();
+    let method = safe::shortened(method);
     if method == ".describe" && code == code::METHOD_NOT_FOUND {
         return format!("{target} does not describe itself; services made with elbus-rpc do");
     }

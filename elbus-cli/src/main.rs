@@ -25,7 +25,7 @@ use tokio::runtime::{Builder, Runtime};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::try_parse().unwrap_or_else(|error| args::readable(error).exit());
     match start(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,10 +1,16 @@
 //! Values of the command line, checked once: what is wrong is said before anything is started.
-use std::time::Duration;
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    time::Duration,
+};
 
 use elbus_client::{Address, AddressError, Qos};
 use elbus_proto::{ClientName, NameLimits, NameMask, Topic, TopicFilter, TopicLimits};
 
 use crate::command::send::Destination;
+
+/// Longest `--for`: more than a century, and far from where the clock overflows.
+const LONGEST_PERIOD: Duration = Duration::from_secs(1_000_000 * 3600);
 
 /// An address; a single word that is none may have been meant as a command.
 pub(crate) fn address(text: &str) -> Result<Address, String> {
@@ -24,6 +30,14 @@ pub(crate) fn client_name(text: &str) -> Result<String, String> {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// The name to register.
+pub(crate) fn own_name(text: &str) -> Result<String, String> {
+    if text.starts_with('.') {
+        return Err("names that begin with a dot are the broker's own: leave the dot out".to_owned());
+    }
+    client_name(text)
 }
 
 /// A client's name, or a mask if there is a `?` or a `*` in it.
@@ -93,9 +107,28 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// How many of something.
+pub(crate) fn count(text: &str) -> Result<NonZeroU64, String> {
+    text.parse()
+        .map_err(|_| format!("expected a whole number from 1 to {}", u64::MAX))
+}
+
+/// How many operations a benchmark does.
+pub(crate) fn iterations(text: &str) -> Result<NonZeroU32, String> {
+    text.parse()
+        .map_err(|_| format!("expected a whole number from 1 to {}", u32::MAX))
+}
+
+/// For how long something goes on.
+pub(crate) fn period(text: &str) -> Result<Duration, String> {
+    Some(duration(text)?)
+        .filter(|period| *period <= LONGEST_PERIOD)
+        .ok_or_else(|| "expected at most 1000000h".to_owned())
+}
+
 /// A number and a unit; seconds if there is none.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "expected a time, such as 5, 0.5, 300ms, 2m or 1h".to_owned();
+    let wrong = || "expected a time of 0 or more, such as 5, 0.5, 300ms, 2m or 1h".to_owned();
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let number: f64 = text[..text.len() - unit.len()].parse().map_err(|_| wrong())?;
     let seconds = match unit {
@@ -105,7 +138,8 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         "h" => number * 3600.0,
         _ => return Err(wrong()),
     };
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    // What is too large for a duration is beyond every limit as well.
+    Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
 #[cfg(test)]
@@ -124,19 +158,13 @@ mod tests {
         ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in [
-            "",
-            "s",
-            "-1",
-            "1d",
-            "1.2.3",
-            "1e3",
-            "soon",
-            "5 s",
-            "99999999999999999999h",
-        ] {
+        for text in ["", "s", "-1", "1d", "1.2.3", "1e3", "soon", "5 s"] {
             assert!(duration(text).is_err(), "{text}");
         }
+        for text in ["99999999999999999999h", "1000001h"] {
+            assert!(timeout(text).is_err() && period(text).is_err(), "{text}");
+        }
+        assert!(period("0").is_ok() && period("1000000h").is_ok());
     }
 
     #[test]

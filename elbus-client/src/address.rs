@@ -1,6 +1,8 @@
 //! Where a broker listens and a client connects.
 use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr};
 
+use crate::shown::Shown;
+
 /// Where a broker listens and a client connects.
 ///
 /// | written as | means |
@@ -34,13 +36,19 @@ pub enum AddressError {
     #[error("the address is empty: give a path like /run/bus.sock or a host and port like localhost:7777")]
     Empty,
     /// A scheme that is not `unix`, `tcp` or `tls`.
-    #[error("{address:?} has an unknown scheme: use unix:, tcp:// or tls://")]
+    #[error("{} has an unknown scheme: use unix:, tcp:// or tls://", Shown(.address))]
     Scheme {
         /// What was given.
         address: String,
     },
+    /// `host:port` with a number that no port has.
+    #[error("the port of {} is out of range: ports are from 0 to 65535", Shown(.address))]
+    Port {
+        /// What was given.
+        address: String,
+    },
     /// Neither a path nor a host with a port.
-    #[error("{address:?} is neither the path of a socket (/path, ./path, name.sock) nor host:port")]
+    #[error("{} is neither the path of a socket (/path, ./path, name.sock) nor host:port", Shown(.address))]
     Unclear {
         /// What was given.
         address: String,
@@ -109,10 +117,17 @@ fn unix(path: &str) -> Result<Address, AddressError> {
 fn host_and_port(address: &str) -> Result<String, AddressError> {
     match address.rsplit_once(':') {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(address.to_owned()),
+        Some((host, port)) if !host.is_empty() && is_number(port) => Err(AddressError::Port {
+            address: address.to_owned(),
+        }),
         _ => Err(AddressError::Unclear {
             address: address.to_owned(),
         }),
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl fmt::Display for Address {
@@ -158,7 +173,21 @@ mod tests {
     #[test]
     fn what_is_no_address_is_explained() {
         assert_eq!("".parse::<Address>(), Err(AddressError::Empty));
-        for text in ["host", "host:", ":1", "host:65536", "tcp://host", "tls://host"] {
+        for text in ["host:65536", "tcp://[::1]:99999999999", "tls://host:65536"] {
+            assert!(
+                matches!(text.parse::<Address>(), Err(AddressError::Port { .. })),
+                "{text}"
+            );
+        }
+        for text in [
+            "host",
+            "host:",
+            ":1",
+            ":99999",
+            "host:-1",
+            "tcp://host",
+            "tls://host",
+        ] {
             assert!(
                 matches!(text.parse::<Address>(), Err(AddressError::Unclear { .. })),
                 "{text}"

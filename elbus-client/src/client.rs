@@ -153,7 +153,8 @@ impl Client {
     /// Waits until everything that was sent before has been handed to the operating system.
     ///
     /// # Errors
-    /// [`Error::ConnectionLost`] when it never will be.
+    /// [`Error::ConnectionLost`] when it never will be; [`Error::Closed`] when the client was closed before everything
+    /// was. After a [`close`](Self::close) that left nothing behind it is `Ok`.
     pub async fn flush(&self) -> Result<(), Error> {
         self.link.flush().await
     }

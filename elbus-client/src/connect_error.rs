@@ -7,7 +7,10 @@ use elbus_proto::{Code, NameError, greeting::GreetingError};
 use crate::default_address::DefaultAddressError;
 #[cfg(feature = "tls")]
 use crate::tls::{TlsError, TlsFileError};
-use crate::{Address, AddressError};
+use crate::{
+    Address, AddressError,
+    shown::{Shown, ShownAddress},
+};
 
 /// Why there is no connection to a broker.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +34,7 @@ pub enum ConnectError {
         value: String,
     },
     /// Not a client's name.
-    #[error("{name:?} cannot be registered: {reason}")]
+    #[error("{} cannot be registered: {reason}", Shown(.name))]
     Name {
         /// What was given.
         name: String,
@@ -39,7 +42,7 @@ pub enum ConnectError {
         reason: NameError,
     },
     /// Nothing listens at the address, or the system does not let this program connect.
-    #[error("no connection to {address}: {source}")]
+    #[error("no connection to {}: {source}", ShownAddress(.address))]
     Unreachable {
         /// Where the broker should be.
         address: Address,

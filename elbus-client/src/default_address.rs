@@ -1,6 +1,6 @@
 //! Where a bus is when nobody says where: a socket in a directory that belongs to the user alone.
 //!
-//! 1. `ELBUS_ADDRESS`, if it is set;
+//! 1. `ELBUS_ADDRESS`, if it is set and not empty;
 //! 2. `$XDG_RUNTIME_DIR/elbus/elbus.sock`, if that variable is set;
 //! 3. `/tmp/elbus-UID/elbus.sock`.
 //!
@@ -14,7 +14,7 @@ use std::{
 
 use crate::{Address, AddressError};
 
-/// The environment variable that says where the bus is.
+/// The environment variable that says where the bus is; empty is as unset.
 pub const VARIABLE: &str = "ELBUS_ADDRESS";
 
 /// Why there is no default address.
@@ -59,7 +59,9 @@ pub fn create_default_address() -> Result<Address, DefaultAddressError> {
 }
 
 fn find(create: bool) -> Result<Address, DefaultAddressError> {
-    if let Ok(address) = env::var(VARIABLE) {
+    if let Ok(address) = env::var(VARIABLE)
+        && !address.is_empty()
+    {
         return Ok(address.parse()?);
     }
     let uid = rustix::process::getuid().as_raw();

@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use elbus_proto::{Code, MaskError, NameError, TopicError};
 
+use crate::shown::Shown;
+
 /// Why an operation of a client failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -11,7 +13,7 @@ pub enum Error {
     #[error("the broker answered: {0}")]
     Refused(Code),
     /// The target or receiver is not a client's name.
-    #[error("{name:?} is not a client's name: {reason}")]
+    #[error("{} is not a client's name: {reason}", Shown(.name))]
     Name {
         /// What was given.
         name: String,
@@ -19,7 +21,7 @@ pub enum Error {
         reason: NameError,
     },
     /// The mask of a broadcast is malformed.
-    #[error("{mask:?} is not a name mask: {reason}")]
+    #[error("{} cannot be broadcast to: {reason}", Shown(.mask))]
     Mask {
         /// What was given.
         mask: String,
@@ -27,7 +29,7 @@ pub enum Error {
         reason: MaskError,
     },
     /// The topic or topic filter is malformed.
-    #[error("{topic:?} cannot be used as a topic here: {reason}")]
+    #[error("{} cannot be used as a topic here: {reason}", Shown(.topic))]
     Topic {
         /// What was given.
         topic: String,

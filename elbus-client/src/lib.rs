@@ -34,6 +34,7 @@ pub mod link;
 #[cfg(feature = "ipc")]
 mod options;
 mod sending;
+mod shown;
 #[cfg(feature = "ipc")]
 mod socket;
 #[cfg(feature = "tls")]

@@ -54,18 +54,25 @@ pub enum NameError {
     Secondary,
 }
 
-impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl NameError {
+    /// Says it of a name, or of a mask.
+    fn describe(self, what: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("the name is empty"),
-            Self::TooLong { len, limit } => write!(f, "the name is {len} bytes long, the limit is {limit}"),
-            Self::TooDeep { parts, limit } => write!(f, "the name has {parts} parts, the limit is {limit}"),
-            Self::NotUtf8 => f.write_str("the name is not UTF-8"),
-            Self::Forbidden(c) => write!(f, "the name holds {c:?}"),
+            Self::Empty => write!(f, "the {what} is empty"),
+            Self::TooLong { len, limit } => write!(f, "the {what} is {len} bytes long, the limit is {limit}"),
+            Self::TooDeep { parts, limit } => write!(f, "the {what} has {parts} parts, the limit is {limit}"),
+            Self::NotUtf8 => write!(f, "the {what} is not UTF-8"),
+            Self::Forbidden(c) => write!(f, "the {what} holds {c:?}"),
             Self::Secondary => {
                 f.write_str("a secondary's name is PRIMARY%%SUFFIX, with both sides filled once")
             }
         }
+    }
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe("name", f)
     }
 }
 
@@ -156,7 +163,7 @@ pub enum MaskError {
 impl fmt::Display for MaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name(error) => write!(f, "in a name mask, {error}"),
+            Self::Name(error) => error.describe("mask", f),
             Self::MisplacedStar => f.write_str("in a name mask, * stands only for the whole last part"),
             Self::MisplacedQuestionMark => f.write_str("in a name mask, ? stands only for a whole part"),
         }
@@ -316,6 +323,9 @@ fn checked(bytes: &[u8], limits: NameLimits) -> Result<&str, NameError> {
 
 #[cfg(test)]
 mod tests {
+    extern crate alloc;
+    use alloc::string::ToString;
+
     use super::*;
 
     fn name(name: &str) -> Result<ClientName<'_>, NameError> {
@@ -324,6 +334,16 @@ mod tests {
 
     fn mask(mask: &str) -> Result<NameMask<'_>, MaskError> {
         NameMask::parse(mask.as_bytes(), NameLimits::default())
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_of_a_name_or_of_a_mask() {
+        let said = |text: &str| {
+            let (name, mask) = (name(text).unwrap_err(), mask(text).unwrap_err());
+            [name.to_string(), mask.to_string()]
+        };
+        assert_eq!(said(""), ["the name is empty", "the mask is empty"]);
+        assert_eq!(said("a\n"), ["the name holds '\\n'", "the mask holds '\\n'"]);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::{
 };
 
 use clap::Parser;
-use elbus_broker::{Address, AddressError, Config, ConfigError, SocketOptions, TlsOptions};
+use elbus_broker::{
+    Address, AddressError, Config, ConfigError, SlowConsumer, SlowConsumers, SocketOptions, TlsOptions,
+};
 
 /// Runs the elbus message bus.
 ///
@@ -54,6 +56,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds)]
     #[arg(allow_negative_numbers = true)] // for an error that says what is expected
     stall_timeout: Duration,
+
+    /// What becomes of frames for a client that does not keep up: hold (those who send to it wait), disconnect,
+    /// drop-oldest or drop-newest (publications alone). The configuration file can say it by name.
+    #[arg(long, value_name = "CHOICE", default_value_t = SlowConsumer::Hold)]
+    slow_consumer: SlowConsumer,
 
     /// Seconds within which a TCP client whose machine or network is gone is disconnected; 0 leaves it to the system.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
@@ -111,6 +118,30 @@ pub(crate) struct Args {
     /// Connections that have not finished their greeting.
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 1_024, value_parser = whole::<usize>)]
     greetings: usize,
+
+    /// Clients of one UNIX user.
+    #[arg(long, value_name = "CLIENTS", default_value_t = 65_536, value_parser = whole::<usize>)]
+    user_clients: usize,
+
+    /// Connections of one UNIX user that have not finished their greeting.
+    #[arg(long, value_name = "CONNECTIONS", default_value_t = 768, value_parser = whole::<usize>)]
+    user_greetings: usize,
+
+    /// Filters of all clients of one UNIX user.
+    #[arg(long, value_name = "FILTERS", default_value_t = 1 << 24, value_parser = whole::<usize>)]
+    user_subscriptions: usize,
+
+    /// Filters of all clients.
+    #[arg(long, value_name = "FILTERS", default_value_t = 1 << 24, value_parser = whole::<usize>)]
+    all_subscriptions: usize,
+
+    /// Bytes that wait for all connections of one UNIX user.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30, value_parser = whole::<usize>)]
+    user_queued: usize,
+
+    /// Bytes that wait for all connections.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30, value_parser = whole::<usize>)]
+    all_queued: usize,
 
     /// Topics and masks whose receivers a connection remembers.
     #[arg(long, value_name = "ROUTES", default_value_t = 1_024, value_parser = whole::<usize>)]
@@ -211,6 +242,7 @@ impl Args {
         let mut config = Config::default();
         config.high_water = self.high_water;
         config.stall_timeout = self.stall_timeout;
+        config.slow_consumers = SlowConsumers::all(self.slow_consumer);
         config.timeout = self.timeout;
         config.keep_alive = self.keep_alive;
         config.frame_limit = self.frame_limit;
@@ -221,6 +253,12 @@ impl Args {
         config.subscriptions = self.subscriptions;
         config.clients = self.clients;
         config.greetings = self.greetings;
+        config.user_clients = self.user_clients;
+        config.user_greetings = self.user_greetings;
+        config.user_subscriptions = self.user_subscriptions;
+        config.all_subscriptions = self.all_subscriptions;
+        config.user_queued = self.user_queued;
+        config.all_queued = self.all_queued;
         config.queue_size = self.queue_size;
         config.cached_routes = self.cached_routes;
         config.fifo_line = self.fifo_line;

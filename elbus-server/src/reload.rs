@@ -56,7 +56,7 @@ impl Reloading<'_> {
             .map_err(|error| error.to_string())?;
         let fixed = self
             .broker
-            .reconfigure(&setup.args.config())
+            .reconfigure(&setup.config())
             .map_err(|error| setup.args.explain(&error))?;
         // From here on nothing fails.
         if self.broker.access() != setup.rules {

@@ -2,7 +2,7 @@
 use std::ffi::OsString;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, parser::ValueSource};
-use elbus_broker::{Broker, access::AccessRules};
+use elbus_broker::{Broker, Config, SlowConsumer, access::AccessRules};
 
 use crate::{
     args::Args,
@@ -15,6 +15,8 @@ use crate::{
 pub(crate) struct Setup {
     pub(crate) args: Args,
     pub(crate) rules: AccessRules,
+    /// How clients that do not keep up are treated, by name mask.
+    slow: Vec<(String, SlowConsumer)>,
 }
 
 impl Setup {
@@ -26,8 +28,11 @@ impl Setup {
     fn of(line: Vec<OsString>) -> Result<Self, String> {
         let (args, given) = parse(&line)?;
         let Some(path) = &args.config else {
-            let rules = AccessRules::default();
-            return Ok(Self { args, rules });
+            return Ok(Self {
+                args,
+                rules: AccessRules::default(),
+                slow: Vec::new(),
+            });
         };
         let file = ConfigFile::read(path).map_err(|error| error.to_string())?;
         let is_given = |id: &String| given.value_source(id) == Some(ValueSource::CommandLine);
@@ -37,15 +42,27 @@ impl Setup {
         let program = line.next();
         let whole: Vec<_> = program.into_iter().chain(from_file).chain(line).collect();
         let (args, _) = parse(&whole)?;
-        let rules = file.rules;
-        Ok(Self { args, rules })
+        Ok(Self {
+            args,
+            rules: file.rules,
+            slow: file.slow,
+        })
+    }
+
+    /// The broker's configuration.
+    pub(crate) fn config(&self) -> Config {
+        let mut config = self.args.config();
+        for (mask, choice) in &self.slow {
+            config.slow_consumers = config.slow_consumers.but(mask, *choice);
+        }
+        config
     }
 
     /// The broker that this makes, so far without listeners. What arguments cannot say one by one is refused here, before
     /// anything is started.
     pub(crate) fn broker(&self) -> Result<Broker, String> {
         self.check_addresses()?;
-        let broker = Broker::new(self.args.config()).map_err(|error| self.args.explain(&error))?;
+        let broker = Broker::new(self.config()).map_err(|error| self.args.explain(&error))?;
         broker.set_access(self.rules.clone());
         Ok(broker)
     }
@@ -73,8 +90,6 @@ fn parse(line: &[OsString]) -> Result<(Args, ArgMatches), String> {
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeSet, path::Path};
-
-    use elbus_broker::Config;
 
     use super::*;
 

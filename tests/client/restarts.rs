@@ -238,6 +238,21 @@ fn a_flush_does_not_say_that_all_is_well_when_frames_were_lost_with_the_connecti
 }
 
 #[test]
+fn a_flush_after_a_close_that_lost_frames_says_each_time_that_the_client_is_closed() {
+    block_on(async {
+        let fake = Fake::start().await;
+        let options = fake.options("pump").timeout(Duration::from_millis(50));
+        // The broker is there and does not read; this is more than the system's buffers hold.
+        let (client, _inbox, _broker) = fake.connect(options).await;
+        let large = client.send("panel", vec![7; 50_000_000]).qos(Qos::No);
+        large.await.unwrap();
+        assert!(soon("the end", client.close()).await.is_err());
+        assert_eq!(client.flush().await, Err(Error::Closed));
+        assert_eq!(client.flush().await, Err(Error::Closed));
+    });
+}
+
+#[test]
 fn sends_do_not_wait_for_the_connection_beyond_their_limit() {
     on_every_socket(async |bus| {
         let limit = Duration::from_millis(30);

@@ -59,6 +59,7 @@ fn a_closed_client_has_sent_everything_and_left_the_bus() {
         }
         soon("the end", pump.close()).await.unwrap();
         assert_eq!(pump.send("panel", "too late").await, Err(Error::Closed));
+        assert_eq!(pump.flush().await, Ok(()), "everything was written before");
         assert_eq!(own.recv().await, None);
         bus.client("pump").await;
         for _ in 0..1000 {

@@ -54,8 +54,20 @@ fn test_info_and_stats_answer_as_published_clients_expect() {
         assert_eq!(info["version"], env!("CARGO_PKG_VERSION"));
         assert!(!info["author"].as_str().unwrap().is_empty());
         let stats = call(client, "stats", &json!({})).unwrap();
-        let keys: Vec<_> = stats.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["r_bytes", "r_frames", "uptime", "w_bytes", "w_frames"]);
+        for expected in ["r_bytes", "r_frames", "uptime", "w_bytes", "w_frames"] {
+            assert!(stats[expected].is_u64(), "{expected}: {stats}");
+        }
+        // Ours tells more: what is used, and what may be.
+        let clients = &stats["usage"]["clients"];
+        assert_eq!(clients, &json!({"used": 1, "limit": 65_536}));
+        let user = &stats["users"][0];
+        if matches!(
+            bus.near,
+            Link::Socket(Transport::Unix) | Link::Library(Transport::Unix)
+        ) {
+            assert_eq!(user["clients"]["used"], 1, "{stats}");
+            assert!(user["uid"].is_u64());
+        }
         assert!(stats["r_frames"].as_u64().unwrap() >= 2);
         // Published Python clients send no params at all.
         assert!(call_with(client, "test", b"").is_ok());

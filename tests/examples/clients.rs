@@ -1,9 +1,10 @@
 //! Examples that are clients: sender, listener, plug-in.
 use elbus_broker::{Broker, Config};
+use elbus_client::default_address::VARIABLE;
 use elbus_proto::{Op, Qos};
 use elbus_testkit::{Got, TestBroker, Transport};
 
-use crate::process::Example;
+use crate::process::{Example, program};
 
 #[test]
 fn the_sender_reaches_the_listener() {
@@ -53,6 +54,19 @@ fn the_plug_in_survives_a_restart_of_the_broker() {
         plugin.says("back on the bus, with all subscriptions");
         measure(&bus, transport, "22", "21.00");
         bus.block_on(broker.shutdown());
+    }
+}
+
+#[test]
+fn a_program_that_fails_says_why_in_words() {
+    for name in ["listener", "sender", "service", "tour"] {
+        let ended = program(name).env(VARIABLE, "/nowhere/bus.sock").output().unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{name}");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(
+            said.starts_with("no connection to /nowhere/bus.sock: No such file"),
+            "{name}: {said}"
+        );
     }
 }
 

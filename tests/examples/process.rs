@@ -103,7 +103,7 @@ impl Drop for Example {
 }
 
 /// The command of an example.
-fn program(name: &str) -> Command {
+pub(crate) fn program(name: &str) -> Command {
     Command::new(built(&format!("examples/{name}")))
 }
 

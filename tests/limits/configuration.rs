@@ -1,7 +1,7 @@
 //! Settings that make no sense are refused, and the refusal names the field.
 use std::time::Duration;
 
-use elbus_broker::{Broker, Config, ConfigError};
+use elbus_broker::{Broker, Config, ConfigError, SlowConsumer, SlowConsumers};
 use elbus_proto::{Code, Op};
 use elbus_testkit::{Raw, TestBroker, Transport};
 
@@ -14,7 +14,7 @@ fn refused(change: impl FnOnce(&mut Config)) -> Option<ConfigError> {
 #[test]
 fn a_setting_that_makes_no_sense_is_refused_by_its_name() {
     type Change = fn(&mut Config);
-    let cases: [(&str, Change); 18] = [
+    let cases: [(&str, Change); 22] = [
         ("high_water", |config| config.high_water = 0),
         ("stall_timeout", |config| config.stall_timeout = Duration::ZERO),
         ("stall_timeout", |config| config.stall_timeout = Duration::MAX),
@@ -29,10 +29,16 @@ fn a_setting_that_makes_no_sense_is_refused_by_its_name() {
         ("topics.levels", |config| config.topics.levels = 0),
         ("clients", |config| config.clients = 0),
         ("greetings", |config| config.greetings = 0),
+        ("user_clients", |config| config.user_clients = 0),
+        ("user_greetings", |config| config.user_greetings = 0),
+        ("all_queued", |config| config.all_queued = usize::MAX),
         ("queue_size", |config| config.queue_size = 0),
         ("cached_routes", |config| config.cached_routes = 0),
         ("read_size", |config| config.read_size = 0),
         ("buf_ttl", |config| config.buf_ttl = Duration::from_secs(2)),
+        ("slow_consumers", |config| {
+            config.slow_consumers = SlowConsumers::default().but("*.a", SlowConsumer::Disconnect);
+        }),
     ];
     for (field, change) in cases {
         let error = refused(change).unwrap_or_else(|| panic!("{field} is not refused"));

@@ -6,3 +6,4 @@ mod frames;
 mod names;
 mod quotas;
 mod times;
+mod users;

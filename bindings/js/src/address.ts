@@ -41,7 +41,8 @@ export function parseAddress(text: string): Address {
  */
 export function defaultAddress(environment: NodeJS.ProcessEnv = process.env): string {
   const set = environment[VARIABLE];
-  if (set !== undefined) {
+  // Empty means unset, as for other variables of the environment.
+  if (set) {
     return set;
   }
   const uid = process.getuid?.();
@@ -77,7 +78,10 @@ function tcp(text: string): Address {
   const colon = text.lastIndexOf(':');
   const port = text.slice(colon + 1);
   const host = text.slice(0, Math.max(colon, 0)).replace(/^\[(.*)\]$/, '$1');
-  if (host === '' || !/^\d{1,5}$/.test(port) || Number(port) > 0xffff) {
+  if (host !== '' && /^\d+$/.test(port) && Number(port) > 0xffff) {
+    throw fault(`the port of ${JSON.stringify(text)} is out of range: ports are from 0 to 65535`);
+  }
+  if (host === '' || !/^\d+$/.test(port)) {
     const given = JSON.stringify(text);
     throw fault(`${given} is neither the path of a socket (/path, ./path, name.sock) nor host:port`);
   }

@@ -92,6 +92,11 @@ export class Filters {
     return frames;
   }
 
+  /** Whether a filter is subscribed to. */
+  has(filter: string): boolean {
+    return this.#subscribed.has(filter);
+  }
+
   /** Whether a topic is subscribed to by another filter than this one. */
   matches(topic: string, besides: string): boolean {
     for (const filter of this.#subscribed) {

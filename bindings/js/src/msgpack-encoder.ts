@@ -43,9 +43,9 @@ export class Encoder {
   #object(value: object | null): void {
     if (value === null) {
       this.#u8(0xc0);
-    } else if (value instanceof Uint8Array) {
-      this.#head(value.length, 0xc4, 0xc5, 0xc6);
-      this.#raw(value);
+    } else if (ArrayBuffer.isView(value)) {
+      this.#head(value.byteLength, 0xc4, 0xc5, 0xc6);
+      this.#raw(Buffer.from(value.buffer, value.byteOffset, value.byteLength));
     } else if (value instanceof Date) {
       this.#date(value);
     } else if (value instanceof Extension) {

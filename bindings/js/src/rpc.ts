@@ -6,6 +6,7 @@ import { OP_MESSAGE } from './constants.js';
 import { Dispatcher } from './dispatcher.js';
 import { BusError } from './errors.js';
 import { Frame, bytesOf } from './frame.js';
+import { isPromise } from './inbox.js';
 import { Lane } from './lane.js';
 import { msgpack, type Codec } from './msgpack.js';
 import type { Payload } from './operation.js';
@@ -180,7 +181,7 @@ export class Rpc {
     notification: Payload | RpcNotification,
     options?: SendOptions,
   ): Promise<void> {
-    const isBytes = typeof notification === 'string' || notification instanceof Uint8Array;
+    const isBytes = typeof notification === 'string' || ArrayBuffer.isView(notification);
     await this.#send(target, NOTIFICATION_FRONT, isBytes ? notification : notification.payload, options);
   }
 
@@ -264,7 +265,7 @@ export class Rpc {
   readonly #handleCall = ({ sender, realtime, params, method, id }: Request): Payload | Promise<Payload> => {
     const frame = Frame.received(OP_MESSAGE, realtime, sender, undefined, params);
     const answer = this.onCall?.(requestEvent(frame, params, method, id));
-    return answer instanceof Promise ? answer.then((value) => this.#reply(value)) : this.#reply(answer);
+    return isPromise(answer) ? answer.then((value) => this.#reply(value)) : this.#reply(answer);
   };
 
   #send(target: string, front: Buffer, payload: Payload, options: SendOptions | undefined): Promise<void> {
@@ -279,7 +280,8 @@ export class Rpc {
     if (answer === undefined || answer === null) {
       return Buffer.alloc(0);
     }
-    return typeof answer === 'string' || answer instanceof Uint8Array ? answer : this.codec.encode(answer);
+    const isBytes = typeof answer === 'string' || answer instanceof Uint8Array;
+    return isBytes ? answer : this.codec.encode(answer);
   }
 
   #encode(params: unknown): Uint8Array {

@@ -30,7 +30,7 @@ export class Sender {
     this.addresses = new Addresses(core.settings);
   }
 
-  /** Does an operation; `front` are bytes in front of the payload. Throws `BusError` if the frame is too large. */
+  /** Does an operation; `front` are bytes in front of the payload. Throws if it is none, or too large. */
   perform(
     op: number,
     address: Buffer,
@@ -39,7 +39,15 @@ export class Sender {
     front?: Buffer,
   ): Promise<void> {
     const core = this.#core;
-    const opAndQos = op | ((options?.qos ?? Qos.Processed) << 6);
+    const qos = options?.qos ?? Qos.Processed;
+    if (qos >>> 2 !== 0) {
+      throw new RangeError(`qos must be from 0 to 3, not ${String(qos)}`);
+    }
+    // By its shape, not by its class: the program may run in another realm.
+    if (typeof payload !== 'string' && payload.BYTES_PER_ELEMENT !== 1) {
+      throw new TypeError('a payload is a string or a Uint8Array');
+    }
+    const opAndQos = op | (qos << 6);
     if (payload.length * UTF8_MOST + address.length + (front?.length ?? 0) > core.settings.frameLimit) {
       this.checkLength(address.length + (front?.length ?? 0) + Buffer.byteLength(payload));
     }
@@ -113,7 +121,7 @@ export class Sender {
       filters.refused(asked);
     } else if (kind === 'connectionLost') {
       filters.unanswered(asked);
-    } else if (outcome === 'refused') {
+    } else if (outcome !== 'unknown') {
       filters.undo(asked);
     }
   }

@@ -26,6 +26,8 @@ export class Watch {
   readonly #after: number;
   #timer: NodeJS.Timeout | undefined;
   #watching = false;
+  /** The user has not subscribed to the same. */
+  #isOwn = false;
 
   constructor(client: Client, calls: Calls, after: number) {
     this.#client = client;
@@ -44,6 +46,7 @@ export class Watch {
   isOwn(frame: Frame): boolean {
     return (
       this.#watching &&
+      this.#isOwn &&
       frame.sender === BROKER &&
       frame.topic === '.broker/info' &&
       !this.#client.core.filters.matches(frame.topic, FILTER)
@@ -75,6 +78,7 @@ export class Watch {
   };
 
   async #watch(): Promise<void> {
+    this.#isOwn = !this.#client.core.filters.has(FILTER);
     const subscribed = await this.#client.subscribe(FILTER).then(
       () => true,
       () => false,
@@ -90,7 +94,7 @@ export class Watch {
         lastSlow = performance.now();
       }
     }
-    if (subscribed) {
+    if (subscribed && this.#isOwn) {
       // If that fails the connection is gone: then it is not asked for again.
       await this.#client
         .unsubscribe(FILTER)

@@ -46,11 +46,18 @@ test('what is no address is explained', () => {
   }
 });
 
+test('a port out of range is told as such', () => {
+  for (const text of ['localhost:65536', 'tcp://h:999999']) {
+    assert.throws(() => parseAddress(text), { kind: 'address', message: /ports are from 0 to 65535/ }, text);
+  }
+});
+
 test('the default address comes from the environment, else from a directory of the user alone', () => {
   const runtime = folder();
   const environment = { XDG_RUNTIME_DIR: runtime };
   assert.equal(defaultAddress({ ELBUS_ADDRESS: 'h:1', ...environment }), 'h:1');
   assert.equal(defaultAddress(environment), join(runtime, 'elbus/elbus.sock'));
+  assert.equal(defaultAddress({ ELBUS_ADDRESS: '', ...environment }), join(runtime, 'elbus/elbus.sock'));
   const directory = join(runtime, 'elbus');
   mkdirSync(directory, { mode: 0o700 });
   assert.equal(defaultAddress(environment), join(directory, 'elbus.sock'));

@@ -245,3 +245,17 @@ test('settings out of range are refused with their name', () => {
     assert.throws(() => new Client('a', options), { name: 'RangeError', message });
   }
 });
+
+test('what is no payload and no quality of service is refused, and leaves nothing behind', async (t) => {
+  const client = await clients(t)('client');
+  for (const payload of [undefined, null, 5, [1], new ArrayBuffer(1), new Uint16Array(1)]) {
+    assert.ok((await failure(client.send(client.name, payload))) instanceof TypeError);
+  }
+  for (const qos of [4, -1, 64]) {
+    assert.ok((await failure(client.send(client.name, '', { qos }))) instanceof RangeError);
+    assert.ok((await failure(client.subscribe('t', qos))) instanceof RangeError);
+  }
+  await client.publish('t', 'nobody');
+  await client.send(client.name, 'last');
+  assert.equal((await next(client)).text(), 'last');
+});

@@ -240,6 +240,15 @@ def until(condition, what):
         time.sleep(0.005)
 
 
+def is_there(client, listener):
+    """Say whether somebody has this name, by sending there."""
+    try:
+        client.send(listener, b"there")
+    except elbus.RefusedError:
+        return False
+    return True
+
+
 def run_program(arguments, **options):
     """Run a program to its end and return what it said."""
     done = subprocess.run(

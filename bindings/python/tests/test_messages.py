@@ -1,8 +1,11 @@
 """Every pattern of messages at every quality of service, between both kinds of clients, at both brokers."""
 
+import copy
+import pickle
+
 import pytest
 
-from elbus import Code, Kind, MalformedError, Outcome, Qos, RefusedError, TooLargeError
+from elbus import Code, Frame, Kind, MalformedError, Outcome, Qos, RefusedError, TooLargeError
 from support import PATIENCE, name
 
 pytestmark = pytest.mark.usefixtures("nothing_logged")
@@ -176,9 +179,28 @@ def test_a_loop_that_is_left_early_loses_no_frame(bus):
     while len(seen) < 100:
         for frame in client:
             seen.append(int(frame.payload))
-            if len(seen) % 7 == 0 or len(seen) == 100:
+            if len(seen) % 10 == 7:
                 break
+        seen += [int(client.recv().payload) for _ in range(3)]
     assert seen == list(range(100))
+
+
+def test_a_loop_that_is_left_within_a_run_of_equal_frames_loses_none(bus):
+    client, sender = bus.join("sync"), bus.join("sync")
+    payloads = [b"%05d" % n for n in range(10_000)]
+    # The length changes now and then: several runs are read together.
+    payloads[3333::1000] = [payload + b"+" for payload in payloads[3333::1000]]
+    for payload in payloads:
+        sender.send(client.name, payload, qos=Qos.NO)
+    sender.flush()
+    seen = []
+    while len(seen) < 10_000:
+        for frame in client:
+            seen.append(frame.payload)
+            if len(seen) % 1000 in (7, 500, 999):
+                break
+        seen += [client.recv().payload]
+    assert seen == payloads
 
 
 def test_an_asynchronous_loop_that_is_left_early_loses_no_frame(bus):
@@ -191,8 +213,10 @@ def test_an_asynchronous_loop_that_is_left_early_loses_no_frame(bus):
         while len(seen) < 100:
             async for frame in client._inner:
                 seen.append(int(frame.payload))
-                if len(seen) % 7 == 0 or len(seen) == 100:
+                if len(seen) % 10 == 7:
                     break
+            # At once, before the loop of asyncio could end what was left.
+            seen += [int((await client._inner.recv()).payload) for _ in range(3)]
         return seen
 
     assert bus.loop.run(take()) == list(range(100))
@@ -238,3 +262,18 @@ def expect_nothing(client):
     """What the client sends to itself now is the next thing it gets."""
     client.send(client.name, "nothing else")
     assert client.recv(PATIENCE).text == "nothing else"
+
+
+def test_a_frame_is_a_tuple_with_names(bus):
+    client = bus.join()
+    client.send(client.name, "hello")
+    frame = client.recv(PATIENCE)
+    kind, sender, topic, payload, realtime = frame
+    assert (kind, sender, topic, payload, realtime) == (Kind.MESSAGE, client.name, None, b"hello", False)
+    assert (frame.kind, frame.sender, frame.topic, frame.payload, frame.realtime) == frame
+    assert repr(frame) == (
+        f"Frame(kind={Kind.MESSAGE!r}, sender='{client.name}', topic=None, payload=b'hello', realtime=False)"
+    )
+    assert pickle.loads(pickle.dumps(frame)) == copy.copy(frame) == Frame(frame) == frame
+    with pytest.raises(AttributeError):
+        frame.payload = b""

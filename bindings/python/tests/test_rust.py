@@ -6,10 +6,8 @@ import subprocess
 import pytest
 from test_rpc import calculator
 
-import elbus
-import elbus.aio
 from elbus import Kind, RpcError
-from support import CALCULATOR, CLI, PATIENCE, name, run_program, until
+from support import CALCULATOR, CLI, PATIENCE, is_there, name, run_program, until
 
 
 @pytest.fixture
@@ -55,14 +53,6 @@ def test_the_command_line_hears_python(bus, server, kind):
     process.terminate()
     process.communicate(timeout=PATIENCE)
     assert lines == [f"{topic}/x from {client.name}: 21.5\n", f"message from {client.name}: hello\n"]
-
-
-def is_there(client, listener):
-    try:
-        client.send(listener, b"there")
-    except elbus.RefusedError:
-        return False
-    return True
 
 
 @pytest.fixture

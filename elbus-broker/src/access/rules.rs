@@ -336,7 +336,7 @@ mod tests {
         let rule = |name: &str| AccessRule::new(name).from([Source::Any]);
         for (rule, reason) in [
             (rule("*.pump"), "\"*.pump\": in a name mask, * stands only for"),
-            (rule(""), "\"\": in a name mask, the name is empty"),
+            (rule(""), "\"\": the mask is empty"),
             (rule("a%%b"), "\"a%%b\" names secondaries"),
             (
                 rule("a").send(["b?"]),

@@ -32,6 +32,7 @@ use crate::{
     },
     settings::Settings,
     socket::{Origin, Socket},
+    users::Share,
 };
 
 /// Connections the system keeps for us until they are accepted.
@@ -301,6 +302,15 @@ fn welcome(core: &Arc<Core>, accepted: Accepted, origin: Origin, port: &Arc<str>
         accepted.turn_away();
         return;
     };
+    let share = match Share::take(core.users.find(origin).as_ref(), |user| &user.greetings) {
+        Ok(share) => share,
+        Err(limit) => {
+            tracing::debug!(from = %origin, limit, "too many greetings of one user in progress: turned away");
+            accepted.turn_away();
+            return;
+        }
+    };
+    let counted = (counted, share);
     let (core, port) = (Arc::clone(core), Arc::clone(port));
     core.tasks.clone().spawn(async move {
         let (socket, certificate) = Box::pin(accepted.secured(&core, origin)).await?;

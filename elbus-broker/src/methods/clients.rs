@@ -43,6 +43,10 @@ struct Client {
     w_frames: u64,
     w_bytes: u64,
     queue: usize,
+    dropped: u64,
+    held: u64,
+    /// In milliseconds.
+    held_ms: u64,
     instances: usize,
 }
 
@@ -63,6 +67,9 @@ impl From<ClientInfo> for Client {
             w_frames: info.w_frames,
             w_bytes: info.w_bytes,
             queue: info.queue,
+            dropped: info.dropped,
+            held: info.held,
+            held_ms: u64::try_from(info.held_for.as_millis()).unwrap_or(u64::MAX),
             instances: info.instances,
         }
     }

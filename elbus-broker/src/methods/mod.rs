@@ -12,7 +12,7 @@ use std::{borrow::Cow, sync::Arc};
 use elbus_proto::{BROKER_NAME, Code, rpc};
 use serde::Serialize;
 
-use crate::{core::Core, peer::Peer, socket::Origin};
+use crate::{core::Core, peer::Peer, socket::Origin, stats::Usage};
 
 /// How a message to the broker is answered.
 pub(crate) enum Answer {
@@ -162,16 +162,38 @@ struct Stats {
     r_bytes: u64,
     w_frames: u64,
     w_bytes: u64,
+    ignored: u64,
+    dropped: u64,
+    denied: u64,
+    stalled: u64,
+    slow: u64,
+    usage: Usage,
+    users: Vec<User>,
+}
+
+#[derive(Serialize)]
+struct User {
+    uid: u32,
+    #[serde(flatten)]
+    usage: Usage,
 }
 
 fn stats(core: &Core) -> Result<Vec<u8>, Failure> {
     let stats = crate::Stats::of(core);
+    let users = core.users.usage().into_iter();
     encode(&Stats {
         uptime: stats.uptime.as_secs(),
         r_frames: stats.r_frames,
         r_bytes: stats.r_bytes,
         w_frames: stats.w_frames,
         w_bytes: stats.w_bytes,
+        ignored: stats.ignored,
+        dropped: stats.dropped,
+        denied: stats.denied,
+        stalled: stats.stalled,
+        slow: stats.slow,
+        usage: stats.usage,
+        users: users.map(|(uid, usage)| User { uid, usage }).collect(),
     })
 }
 

@@ -27,11 +27,24 @@ use bytes::Bytes;
 use queue::{MAX_PARTS, SendQueue};
 pub(crate) use room::{Line, Ticket};
 
-use crate::sync::{Mutex, MutexGuard};
+use crate::{
+    account::Reservation,
+    slow::SlowConsumer,
+    sync::{Mutex, MutexGuard},
+};
 
 /// How often a holder of the token looks again before it hands over: one that kept on would write for others for as
 /// long as they append.
 const INLINE_ROUNDS: usize = 4;
+
+/// Bytes of each outbox that nobody counts, so that one whose receiver keeps up has nothing to do with the accounts.
+pub(crate) const UNCOUNTED: usize = 128 * 1024;
+
+/// Bytes that are taken from the accounts at a time.
+const RESERVED: usize = 256 * 1024;
+
+/// Bytes that the holder of the token takes at a time when those behind them may be dropped.
+const DROPPABLE: usize = 256 * 1024;
 
 /// Where an outbox writes.
 pub(crate) trait Wire {
@@ -102,6 +115,15 @@ pub(crate) struct State {
     writer: Option<Waker>,
     drained: Option<Waker>,
     written: Written,
+    choice: SlowConsumer,
+    /// Publications left out.
+    dropped: u64,
+    /// There is no publication in the queue, as far as was found out.
+    barren: bool,
+    /// Its part of what may wait for its user, and for all.
+    room: Reservation,
+    /// There is no more of it.
+    starved: bool,
 }
 
 /// For how long a receiver takes nothing.
@@ -136,7 +158,7 @@ pub(crate) enum Touch {
 
 impl Outbox {
     /// An empty outbox with this high-water mark in bytes.
-    pub(crate) fn new(mark: usize) -> Self {
+    pub(crate) fn new(mark: usize, choice: SlowConsumer, room: Reservation) -> Self {
         Self {
             state: Mutex::new(State {
                 mark,
@@ -152,6 +174,11 @@ impl Outbox {
                 writer: None,
                 drained: None,
                 written: Written::default(),
+                choice,
+                dropped: 0,
+                barren: false,
+                room,
+                starved: false,
             }),
         }
     }
@@ -237,6 +264,7 @@ impl Outbox {
         state.queue.clear();
         // The holder of the token finds out and drops what it has taken.
         state.in_flight = 0;
+        state.room.shrink_to(0);
         state.line.dismiss();
         for waker in [state.writer.take(), state.drained.take()].into_iter().flatten() {
             waker.wake();
@@ -249,7 +277,7 @@ impl Outbox {
         if state.admit(*ticket) != Admission::Full {
             return Poll::Ready(());
         }
-        state.line.wait(ticket, cx.waker());
+        state.join_line(ticket, cx.waker());
         Poll::Pending
     }
 
@@ -295,7 +323,9 @@ impl Outbox {
     /// For how long the receiver has taken nothing although the outbox is over its mark; `None` below it.
     pub(crate) fn stall(&self) -> Option<Stall> {
         let state = self.lock();
-        (state.life != Life::Closed && state.is_over()).then_some(state.stall)
+        // While nobody waits for it, one that publications are dropped for may take its time.
+        let matters = !state.choice.drops() || !state.line.is_empty();
+        (state.life != Life::Closed && state.is_over() && matters).then_some(state.stall)
     }
 
     /// Whether a frame would be held back.
@@ -329,19 +359,90 @@ impl State {
     }
 
     fn is_over(&self) -> bool {
-        self.queued() >= self.mark
+        self.queued() >= self.mark || self.starved
+    }
+
+    /// Sees to it that what waits beyond the part that nobody counts is taken from the accounts.
+    fn reserve(&mut self) -> bool {
+        while self.queued() > UNCOUNTED + self.room.held() {
+            if !self.room.grow(RESERVED) {
+                self.starved = true;
+                self.watch_for_stall();
+                return false;
+            }
+        }
+        true
+    }
+
+    fn return_room(&mut self) {
+        let needed = self.queued().saturating_sub(UNCOUNTED).next_multiple_of(RESERVED);
+        // With some slack, so that it does not go to and fro.
+        if needed == 0 || self.room.held() > needed + RESERVED {
+            self.room.shrink_to(needed);
+        }
+        self.starved &= self.queued() > UNCOUNTED / 2;
+    }
+
+    /// Its time begins; the writer task, if there is one, has a stall to watch for now.
+    fn watch_for_stall(&mut self) {
+        self.stall = Stall::start();
+        if let Some(waker) = self.writer.take() {
+            waker.wake();
+        }
     }
 
     /// Whether a frame may be appended now. A frame larger than the mark is admitted when the outbox is below it.
     #[inline]
-    pub(crate) fn admit(&self, ticket: Option<Ticket>) -> Admission {
+    pub(crate) fn admit(&mut self, ticket: Option<Ticket>) -> Admission {
         if self.life != Life::Open {
             return Admission::Closed;
         }
-        if self.is_over() || !self.line.is_turn(ticket) {
+        if self.is_over() || !self.reserve() || !self.line.is_turn(ticket) {
             return Admission::Full;
         }
         Admission::Granted
+    }
+
+    /// What becomes of frames that are not admitted.
+    pub(crate) const fn choice(&self) -> SlowConsumer {
+        self.choice
+    }
+
+    /// Leaves publications out.
+    pub(crate) const fn drop_newest(&mut self, frames: u64) {
+        self.dropped += frames;
+    }
+
+    /// Drops the oldest publications, so that at least `bytes` fit below the mark; says whether they do now.
+    pub(crate) fn drop_oldest(&mut self, bytes: usize) -> bool {
+        if self.barren || !self.line.is_empty() {
+            return false;
+        }
+        // More than is needed, so that it is not done for each frame anew.
+        let wanted = (self.queued() + bytes).saturating_sub(self.mark) + self.mark / 16;
+        self.dropped += self.queue.drop_publications(wanted);
+        self.return_room();
+        let fits = !self.is_over();
+        self.barren = !fits;
+        fits
+    }
+
+    /// Publications left out so far.
+    pub(crate) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn join_line(&mut self, ticket: &mut Option<Ticket>, waker: &Waker) {
+        if self.choice.drops() && self.line.is_empty() {
+            // Nobody minded before.
+            self.stall = Stall::start();
+        }
+        self.line.wait(ticket, waker);
+    }
+
+    /// Whether frames may still be admitted, now or later.
+    pub(crate) fn is_open(&self) -> bool {
+        self.life == Life::Open
     }
 
     /// Whether appends are refused, but what is appended all the same is still written.
@@ -377,11 +478,7 @@ impl State {
         self.written.frames += frames;
         self.written.bytes += (queued - before) as u64;
         if queued >= self.mark && before < self.mark {
-            self.stall = Stall::start();
-            // The writer task, if there is one, has a stall to watch for now.
-            if let Some(waker) = self.writer.take() {
-                waker.wake();
-            }
+            self.watch_for_stall();
         }
     }
 
@@ -447,8 +544,14 @@ impl State {
         self.writing = true;
         self.dirty = false;
         self.urgent = false;
-        self.in_flight = self.queue.len();
-        Some(Batch(std::mem::take(&mut self.queue)))
+        let batch = if self.choice == SlowConsumer::DropOldest {
+            self.barren = false;
+            self.queue.split_front(DROPPABLE.min(self.mark / 2))
+        } else {
+            std::mem::take(&mut self.queue)
+        };
+        self.in_flight = batch.len();
+        Some(Batch(batch))
     }
 
     fn moved(&mut self, n: usize) {
@@ -459,6 +562,9 @@ impl State {
             self.stall = Stall::start();
         }
         self.in_flight -= n;
+        if self.room.held() > 0 || self.starved {
+            self.return_room();
+        }
         self.pass_turn();
     }
 }

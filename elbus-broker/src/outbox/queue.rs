@@ -2,6 +2,7 @@
 use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::Bytes;
+use elbus_proto::delivery::{self, Front, Kind};
 
 use super::pool;
 
@@ -142,6 +143,72 @@ impl SendQueue {
         }
     }
 
+    /// Takes whole parts out of the front until they are so many bytes. None of them has been written in part.
+    pub(crate) fn split_front(&mut self, bytes: usize) -> Self {
+        let mut front = Self::default();
+        while front.len < bytes
+            && let Some(piece) = self.pieces.pop_front()
+        {
+            front.len += piece.as_slice().len();
+            front.pieces.push_back(piece);
+        }
+        if self.pieces.is_empty() && front.len < bytes {
+            front.len += self.tail.len();
+            front.tail = std::mem::take(&mut self.tail);
+        }
+        self.len -= front.len;
+        front
+    }
+
+    /// Drops publications from the front until so many bytes are free, and answers how many. Frames stand whole in
+    /// the queue; a shared payload is a part of its own.
+    pub(crate) fn drop_publications(&mut self, bytes: usize) -> u64 {
+        self.seal();
+        let (mut freed, mut dropped) = (0, 0);
+        let mut kept = Self::default();
+        while freed < bytes
+            && let Some(piece) = self.pieces.pop_front()
+        {
+            let mut rest = piece.as_slice();
+            while let Some(Ok(front)) = delivery::front(rest) {
+                let len = match front {
+                    Front::Bare => delivery::HEADER_LEN,
+                    Front::Frame(len) => usize::try_from(len).unwrap_or(usize::MAX),
+                };
+                let (here, behind) = rest.split_at(len.min(rest.len()));
+                let payload = if here.len() < len {
+                    self.pieces.pop_front()
+                } else {
+                    None
+                };
+                rest = behind;
+                if freed < bytes && here[0] == Kind::Publication as u8 {
+                    freed += len;
+                    dropped += 1;
+                    continue;
+                }
+                kept.copy([here, b"", b""]);
+                if let Some(payload) = payload {
+                    kept.push(payload);
+                }
+            }
+            // Nothing, or what is no frame.
+            kept.copy([rest, b"", b""]);
+            piece.recycle();
+        }
+        for piece in std::mem::take(&mut self.pieces) {
+            kept.push(piece);
+        }
+        *self = kept;
+        dropped
+    }
+
+    fn push(&mut self, piece: Piece) {
+        self.seal();
+        self.len += piece.as_slice().len();
+        self.pieces.push_back(piece);
+    }
+
     /// Gives the empty queue's memory back to the thread.
     pub(crate) fn recycle(self) {
         pool::give(self.tail);
@@ -209,5 +276,61 @@ mod tests {
                 .all(|piece| piece.as_slice().len() <= pool::BLOCK)
         );
         assert_eq!(drain(&mut queue, usize::MAX).len(), 200_000);
+    }
+
+    /// A frame, its payload shared if it is large, and what it looks like on its way.
+    fn append(queue: &mut SendQueue, kind: Kind, payload: &[u8]) -> Vec<u8> {
+        let body = u32::try_from(payload.len() + 2).unwrap();
+        let head = [&delivery::header(kind, body, false)[..], b"s\0"].concat();
+        if payload.len() > 1000 {
+            queue.copy([&head, b"", b""]);
+            queue.share(Bytes::copy_from_slice(payload));
+        } else {
+            queue.copy([&head, payload, b""]);
+        }
+        [&head, payload].concat()
+    }
+
+    #[test]
+    fn publications_are_dropped_from_the_front_and_everything_else_stays_in_order() {
+        for bytes in [0, 1, 5_000, 40_000, usize::MAX] {
+            let mut queue = SendQueue::default();
+            let mut kept: Vec<u8> = Vec::new();
+            let (mut dropped, mut freed) = (0, 0);
+            for n in 0..300_usize {
+                let payload = vec![n as u8; if n % 7 == 0 { 3000 } else { n }];
+                let kind = [Kind::Publication, Kind::Message, Kind::Broadcast][n % 3];
+                let frame = append(&mut queue, kind, &payload);
+                if kind == Kind::Publication && freed < bytes {
+                    freed += frame.len();
+                    dropped += 1;
+                } else {
+                    kept.extend(frame);
+                }
+                if n % 5 == 0 {
+                    let ack = delivery::acknowledgement(n as u32, Ok(()));
+                    queue.copy([&ack, b"", b""]);
+                    kept.extend(ack);
+                }
+            }
+            assert_eq!(queue.drop_publications(bytes), dropped, "{bytes} bytes");
+            assert_eq!(queue.len(), kept.len());
+            assert!(drain(&mut queue, usize::MAX) == kept, "{bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn the_front_that_is_split_off_and_the_rest_are_the_whole() {
+        for bytes in [0, 1, 100_000, usize::MAX] {
+            let mut queue = SendQueue::default();
+            let mut expected = Vec::new();
+            for n in 0..300_usize {
+                expected.extend(append(&mut queue, Kind::Message, &vec![n as u8; n * 20]));
+            }
+            let mut front = queue.split_front(bytes);
+            assert!(front.len() >= bytes.min(expected.len()));
+            let split = [drain(&mut front, usize::MAX), drain(&mut queue, usize::MAX)].concat();
+            assert!(split == expected, "{bytes} bytes");
+        }
     }
 }

@@ -19,10 +19,12 @@ use super::{
 };
 use crate::{
     Config,
+    account::Reservation,
     core::Core,
     hash,
     outbox::{Admission, Outbox, Wire},
     peer::{Peer, Sink},
+    slow::SlowConsumer,
     socket::{Connection, Origin, Socket},
 };
 
@@ -65,7 +67,11 @@ impl Bus {
         connection.release();
         let sink = Sink::Socket {
             connection,
-            outbox: Outbox::new(self.core.settings.high_water()),
+            outbox: Outbox::new(
+                self.core.settings.high_water(),
+                SlowConsumer::Hold,
+                Reservation::default(),
+            ),
             runtime: self.runtime.handle().clone(),
         };
         let origin = Origin::Unix { uid: 0, gid: 0 };
@@ -115,7 +121,11 @@ impl Outgoing {
     /// An empty one.
     #[must_use]
     pub fn new() -> Self {
-        Self(Outbox::new(Config::default().high_water))
+        Self(Outbox::new(
+            Config::default().high_water,
+            SlowConsumer::Hold,
+            Reservation::default(),
+        ))
     }
 
     /// Appends a frame under a lock of its own.

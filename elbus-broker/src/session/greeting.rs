@@ -20,6 +20,7 @@ use crate::{
     peer::{Peer, Sink},
     registry::Refusal,
     socket::{Connection, Origin, Socket},
+    users::Share,
 };
 
 /// A connection that has not said its name.
@@ -53,6 +54,8 @@ enum GreetingFailed {
     ForeignPrimary(String),
     #[error("the limit of {0} clients is reached")]
     TooManyClients(usize),
+    #[error("the limit of {0} clients of one user is reached")]
+    TooManyOfUser(usize),
     #[error("the access rules do not admit {0:?} from there")]
     Denied(String),
     #[error("the name {0:?} is not one that its certificate ({1}) is for, or under one")]
@@ -66,6 +69,7 @@ impl GreetingFailed {
             Refusal::NoPrimary => Self::NoPrimary(name.to_owned()),
             Refusal::ForeignPrimary => Self::ForeignPrimary(name.to_owned()),
             Refusal::TooManyClients => Self::TooManyClients(core.settings.clients()),
+            Refusal::TooManyOfUser(limit) => Self::TooManyOfUser(limit),
             Refusal::Denied => Self::Denied(name.to_owned()),
         }
     }
@@ -81,6 +85,7 @@ impl GreetingFailed {
             Self::NoPrimary(_) => Refusal::NoPrimary.code(),
             Self::ForeignPrimary(_) => Refusal::ForeignPrimary.code(),
             Self::TooManyClients(_) => Refusal::TooManyClients.code(),
+            Self::TooManyOfUser(limit) => Refusal::TooManyOfUser(*limit).code(),
             Self::Denied(_) => Refusal::Denied.code(),
         })
     }
@@ -132,7 +137,7 @@ pub(crate) fn turn_away(socket: &Socket) {
 
 impl Newcomer {
     /// Greets and registers the connection; answers its session, or `None` when there is none.
-    pub(crate) async fn greet(self, core: &Arc<Core>, counted: Counted) -> Option<Session> {
+    pub(crate) async fn greet(self, core: &Arc<Core>, counted: (Counted, Option<Share>)) -> Option<Session> {
         let timeout = core.settings.timeout();
         let named = tokio::select! {
             named = tokio::time::timeout_at(self.since + timeout, self.hear_name(core)) => named,
@@ -192,7 +197,12 @@ impl Newcomer {
     /// Puts the client on the bus. The final `01` is in its outbox before its name is visible, so nothing can
     /// precede it.
     fn register(self, core: &Arc<Core>, name: &str) -> Result<Session, (Arc<Socket>, GreetingFailed)> {
-        let outbox = Outbox::new(core.settings.high_water());
+        let choice = core.settings.slow_consumer(ClientName::assume_checked(name));
+        let outbox = Outbox::new(
+            core.settings.high_water(),
+            choice,
+            core.users.room(core.users.find(self.origin).as_ref()),
+        );
         outbox.lock().append([&[OK], b"", b""], 0);
         let socket = Arc::new(self.socket);
         let sink = Sink::Socket {

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use clap::ValueEnum;
 
 use super::Naming;
+use crate::values;
 
 /// Largest `--payload-size`: what stands around a payload fits into a frame as well.
 const LARGEST_PAYLOAD: i64 = 16 * 1024 * 1024;
@@ -13,6 +14,7 @@ const LARGEST_PAYLOAD: i64 = 16 * 1024 * 1024;
 pub(crate) struct Benchmark {
     /// Clients that work at the same time, each with a connection of its own.
     #[arg(short, long, value_name = "COUNT", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) workers: u32,
 
     /// Messages or calls a stage, of all workers together.
@@ -21,20 +23,25 @@ pub(crate) struct Benchmark {
         long = "iterations",
         visible_alias = "iters",
         value_name = "COUNT",
-        default_value = "100000"
+        default_value = "100000",
+        value_parser = values::iterations,
+        allow_negative_numbers = true
     )]
     pub(crate) iterations: NonZeroU32,
 
     /// Bytes of each message's payload, or of each call's params.
     #[arg(long, value_name = "BYTES", default_value = "100", value_parser = clap::value_parser!(u32).range(0..=LARGEST_PAYLOAD))]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) payload_size: u32,
 
     /// Calls, or messages that are acknowledged, that a worker has on the way at a time.
     #[arg(long, value_name = "COUNT", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=16_384))]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) in_flight: u32,
 
     /// Threads that the workers share [default: as many as there are cores].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) threads: Option<u16>,
 
     /// Only this stage; may be given several times.

@@ -57,6 +57,12 @@ pub(crate) enum Method {
         #[arg(value_parser = values::client_name)]
         client: String,
     },
+    /// Have the server read its configuration again; nothing changes if there is anything wrong with it.
+    ///
+    /// Only a server that was started with --config can. Those may ask for it who could end it: its own user and root,
+    /// not over TCP.
+    #[command(name = "reload")]
+    Reload,
     /// What a client subscribes to, or who receives a topic.
     #[command(name = "subscription.list")]
     SubscriptionList(Which),

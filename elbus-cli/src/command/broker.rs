@@ -56,6 +56,7 @@ fn request(method: &Method) -> (&'static str, Value) {
         Method::ClientList { .. } => "client.list",
         Method::ClientGet { .. } => "client.get",
         Method::ClientDisconnect { .. } => "client.disconnect",
+        Method::Reload => "reload",
         Method::SubscriptionList(_) => "subscription.list",
     };
     let param = match method {
@@ -65,7 +66,7 @@ fn request(method: &Method) -> (&'static str, Value) {
             client: Some(client), ..
         }) => ("client", Some(client)),
         Method::SubscriptionList(Which { topic, .. }) => ("topic", topic.as_ref()),
-        Method::Test | Method::Info | Method::Stats => ("", None),
+        Method::Test | Method::Info | Method::Stats | Method::Reload => ("", None),
     };
     let pair = |value: &String| (param.0.into(), value.as_str().into());
     (name, Value::Map(param.1.map(pair).into_iter().collect()))
@@ -110,6 +111,34 @@ struct Stats {
     r_bytes: u64,
     w_frames: u64,
     w_bytes: u64,
+    /// Published brokers have none of what follows.
+    usage: Option<Usage>,
+    #[serde(default)]
+    dropped: u64,
+    #[serde(default)]
+    stalled: u64,
+    #[serde(default)]
+    slow: u64,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    clients: Use,
+    greetings: Use,
+    subscriptions: Use,
+    queued: Use,
+}
+
+#[derive(Deserialize)]
+struct Use {
+    used: u64,
+    limit: u64,
+}
+
+impl Use {
+    fn text(&self) -> String {
+        format!("{} of {}", grouped(self.used), grouped(self.limit))
+    }
 }
 
 #[derive(Deserialize)]
@@ -142,7 +171,7 @@ fn table(method: &Method, answer: &[u8]) -> Result<Option<Table>, String> {
         Method::Stats => stats(&decoded(answer)?),
         Method::ClientList { .. } => clients(&decoded::<Clients>(answer)?.clients),
         Method::ClientGet { .. } => clients(&[decoded(answer)?]),
-        Method::ClientDisconnect { .. } => return Ok(None),
+        Method::ClientDisconnect { .. } | Method::Reload => return Ok(None),
         Method::SubscriptionList(Which { client: Some(_), .. }) => of_client(&decoded(answer)?),
         Method::SubscriptionList(_) => of_topic(&decoded(answer)?),
     }))
@@ -153,7 +182,7 @@ fn decoded<T: DeserializeOwned>(mut answer: &[u8]) -> Result<T, String> {
     rmpv::ext::from_value(value).map_err(|error| error.to_string())
 }
 
-fn facts<const N: usize>(facts: [(&str, String); N]) -> Table {
+fn facts(facts: impl IntoIterator<Item = (&'static str, String)>) -> Table {
     let mut table = Table::new(&[Column::Text("what"), Column::Text("value")]);
     for (what, value) in facts {
         table.row([what, &value]);
@@ -162,13 +191,24 @@ fn facts<const N: usize>(facts: [(&str, String); N]) -> Table {
 }
 
 fn stats(stats: &Stats) -> Table {
-    facts([
+    let counted = [
         ("uptime", since(stats.uptime)),
         ("frames read", grouped(stats.r_frames)),
         ("bytes read", grouped(stats.r_bytes)),
         ("frames written", grouped(stats.w_frames)),
         ("bytes written", grouped(stats.w_bytes)),
-    ])
+    ];
+    let used = stats.usage.iter().flat_map(|usage| {
+        [
+            ("clients", usage.clients.text()),
+            ("greetings", usage.greetings.text()),
+            ("subscriptions", usage.subscriptions.text()),
+            ("bytes queued", usage.queued.text()),
+            ("publications dropped", grouped(stats.dropped)),
+            ("clients too slow", grouped(stats.stalled + stats.slow)),
+        ]
+    });
+    facts(counted.into_iter().chain(used))
 }
 
 /// Read and written are the broker's words: `r` is what the client has sent.

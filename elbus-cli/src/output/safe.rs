@@ -24,9 +24,32 @@ pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// What of a longer text is shown, in characters at each end.
+const ENDS: usize = 60;
+
+/// A text without its middle if it is long.
+pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
+    let count = text.chars().count();
+    // What stands for the middle should be shorter than the middle.
+    if count <= 3 * ENDS {
+        return Cow::Borrowed(text);
+    }
+    let front = text.chars().take(ENDS);
+    let back = text.chars().skip(count - ENDS);
+    Cow::Owned(front.chain(['…']).chain(back).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_long_text_the_ends_are_shown() {
+        let text = format!("{}{}{}", "ä".repeat(60), "b".repeat(9_880), "c".repeat(60));
+        assert_eq!(shortened(&text), format!("{}…{}", "ä".repeat(60), "c".repeat(60)));
+        let text = "x".repeat(180);
+        assert_eq!(shortened(&text), text);
+    }
 
     #[test]
     fn nothing_that_moves_the_cursor_or_reorders_text_gets_through() {

@@ -14,6 +14,7 @@ fn wrong_arguments_are_explained_and_end_with_exit_code_2() {
         (&["/bus.sock", "lsten"], "unrecognized subcommand 'lsten'"),
         (&["send"], "<TARGET>"),
         (&["send", "", "x"], "the name is empty"),
+        (&["broker", "client.list", ""], "the mask is empty"),
         (&["send", "a*", "x"], "* stands only for the whole last part"),
         (&["send", "a?.b", "x"], "? stands only for a whole part"),
         (&["send", "a\nb", "x"], "the name holds '\\n'"),
@@ -25,12 +26,13 @@ fn wrong_arguments_are_explained_and_end_with_exit_code_2() {
         (&["publish", "", "x"], "the topic is empty"),
         (&["listen", "-t", "a#"], "# stands only for the whole last level"),
         (&["listen", "-x", "#/a"], "# stands only for the whole last level"),
-        (&["listen", "-n", "0"], "'0' for '--count"),
         (&["listen", "-n", "my.name"], "'my.name' for '--count"),
-        (&["listen", "--for", "soon"], "a time, such as 5, 0.5, 300ms"),
+        (
+            &["listen", "--for", "soon"],
+            "a time of 0 or more, such as 5, 0.5, 300ms",
+        ),
         (&["listen", "--json", "--raw"], "cannot be used with"),
         (&["listen", "-s", "-v"], "cannot be used with"),
-        (&["listen", "--timeout", "1ms"], "from 10ms to 1h"),
         (&["-n", "a*", "listen"], "the name holds '*'"),
         (&["listen", "stray"], "unexpected argument"),
         (&["rpc"], "Usage: elbus-cli rpc"),
@@ -68,17 +70,68 @@ fn wrong_arguments_are_explained_and_end_with_exit_code_2() {
             &["broker", "subscription.list", "--topic", "a/+"],
             "has no + or # as a level",
         ),
+        (&["benchmark", "--stage", "rpc"], "send+recv.qos.processed"),
+    ] {
+        Cli::new(arguments).run().expect_failure(2, help);
+    }
+}
+
+#[test]
+fn what_is_out_of_range_or_reserved_is_refused_with_what_may_stand_there() {
+    for (arguments, help) in [
+        (
+            &["listen", "-n", "0"][..],
+            "a whole number from 1 to 18446744073709551615",
+        ),
+        (&["listen", "-n", "-5"], "a whole number from 1 to"),
+        (&["listen", "--for", "-1"], "a time of 0 or more"),
+        (&["listen", "--for", "99999999999999999999h"], "at most 1000000h"),
+        (&["listen", "--timeout", "1ms"], "from 10ms to 1h"),
+        (
+            &["listen", "--timeout", "99999999999999999999h"],
+            "from 10ms to 1h",
+        ),
+        (&["listen", "--timeout", "-1"], "a time of 0 or more"),
+        (
+            &["-n", ".broker", "listen"],
+            "a dot are the broker's own: leave the dot out",
+        ),
+        (&["listen", "--name", "."], "a dot are the broker's own"),
+        (
+            &["localhost:99999", "listen"],
+            "out of range: ports are from 0 to 65535",
+        ),
         (&["benchmark", "-w", "0"], "0 is not in 1..=1024"),
-        (&["benchmark", "-i", "0"], "'0' for '--iterations"),
+        (&["benchmark", "-w", "-1"], "-1 is not in 1..=1024"),
+        (&["benchmark", "-i", "0"], "a whole number from 1 to 4294967295"),
         (
             &["benchmark", "--payload-size", "16777217"],
             "16777217 is not in 0..=16777216",
         ),
         (&["benchmark", "--in-flight", "0"], "0 is not in 1..=16384"),
         (&["benchmark", "--threads", "0"], "0 is not in 1..=256"),
-        (&["benchmark", "--stage", "rpc"], "send+recv.qos.processed"),
     ] {
         Cli::new(arguments).run().expect_failure(2, help);
+    }
+}
+
+#[test]
+fn what_is_far_too_long_is_not_repeated_whole() {
+    let long = format!("front{}back", "x".repeat(10_000));
+    let path = format!("/{long}");
+    for (arguments, code) in [
+        (&["send", &long, "x"][..], 2),
+        (&["listen", "--name", &long], 2),
+        (&["publish", &long, "x"], 2),
+        (&["broker", &long], 2),
+        (&[&long, "listen"], 2),
+        (&[&path, "listen"], 3),
+    ] {
+        let ended = Cli::new(arguments).run();
+        ended.expect_failure(code, "front");
+        assert!(ended.errors.contains("x…x"), "{ended:?}");
+        assert!(ended.errors.contains("back"), "{ended:?}");
+        assert!(ended.errors.len() < 1000, "{ended:?}");
     }
 }
 
@@ -174,6 +227,7 @@ fn the_help_of_a_command_tells_its_options() {
                 "client.list",
                 "client.get",
                 "client.disconnect",
+                "reload",
                 "subscription.list",
                 "--json",
             ],

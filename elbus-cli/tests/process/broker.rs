@@ -133,6 +133,26 @@ fn a_client_is_cut_off() {
 }
 
 #[test]
+fn a_server_is_asked_to_read_its_configuration_again() {
+    let bus = Bus::start();
+    let refused = bus.cli(&["broker", "reload"]).run();
+    refused.expect_failure(9, ".broker answers reload with error -32601 (no such method)");
+    bus.reload(Ok(()));
+    assert_eq!(asked(&bus, &["reload"]).text(), "");
+    assert_eq!(json(&bus, &["reload"]), json!({"ok": true}));
+    bus.reload(Err("unknown key \"bnd\""));
+    let refused = bus.cli(&["broker", "reload"]).run();
+    refused.expect_failure(
+        9,
+        ".broker answers reload with error -32603 (internal): unknown key \"bnd\"",
+    );
+    assert_eq!(refused.text(), "");
+    let tcp = bus.listen_on_tcp().to_string();
+    let ended = bus.cli(&[&tcp, "broker", "reload"]).run();
+    ended.expect_failure(6, ".broker answers reload with error -32121 (access denied)");
+}
+
+#[test]
 fn a_client_that_is_not_there_and_what_is_not_permitted_are_told() {
     let bus = Bus::start();
     for words in [

@@ -43,6 +43,11 @@ fn without_an_address_the_default_one_is_tried() {
     ended.expect_failure(3, &format!("nothing listens at {}", expected.display()));
     let ended = Cli::new(&["listen"]).env("ELBUS_ADDRESS", "nonsense").run();
     ended.expect_failure(3, "ELBUS_ADDRESS is set, but");
+    let ended = Cli::new(&["listen"])
+        .env("XDG_RUNTIME_DIR", directory.path())
+        .env("ELBUS_ADDRESS", "")
+        .run();
+    ended.expect_failure(3, &format!("nothing listens at {}", expected.display()));
 }
 
 #[test]
@@ -66,14 +71,19 @@ fn a_name_that_is_taken_or_not_permitted_is_told() {
         .run();
     ended.expect_failure(4, "\"x\": this name is not permitted here");
     let ended = bus.cli(&["listen", "--name", "no.primary%%1"]).run();
-    ended.expect_failure(4, "there is no primary of that name");
+    ended.expect_failure(4, "must be on the bus first, as its primary");
 }
 
 #[test]
 fn a_target_that_is_not_there_is_told_by_its_name() {
     let bus = Bus::start();
     let ended = bus.cli(&["send", "x.y", "z"]).run();
-    ended.expect_failure(5, "elbus-cli: no client named x.y is on the bus");
+    ended.expect_failure(5, "elbus-cli: no client named x.y is on the bus\n");
+    let ended = bus.cli(&["send", "x/y", "z"]).run();
+    ended.expect_failure(
+        5,
+        "no client named x/y is on the bus; to a topic it is sent with `publish`",
+    );
 }
 
 #[test]

@@ -70,6 +70,16 @@ impl Bus {
         service.start(client, inbox).unwrap()
     }
 
+    /// Has the broker's method `reload` answered, as a server does that has a configuration.
+    pub(crate) fn reload(&self, outcome: Result<(), &'static str>) {
+        let mut requests = self.broker.reload_requests();
+        self.runtime.spawn(async move {
+            while let Some(request) = requests.next().await {
+                request.answer(outcome.map_err(str::to_owned)).await;
+            }
+        });
+    }
+
     /// Who is on the bus.
     pub(crate) fn clients(&self) -> Vec<String> {
         let clients = self.broker.clients().into_iter();

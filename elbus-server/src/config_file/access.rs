@@ -9,7 +9,7 @@ use toml::{
 };
 
 use super::{
-    Wrong, tables, unknown,
+    Wrong, known, required, tables,
     value::{text, texts, truth},
 };
 use crate::args::{group, user};
@@ -79,24 +79,6 @@ fn rule(at: Range<usize>, table: &DeTable<'_>) -> Result<AccessRule, Wrong> {
         };
     }
     Ok(rule)
-}
-
-fn known(table: &DeTable<'_>, keys: &[&str]) -> Result<(), Wrong> {
-    let wrong = table.keys().find(|key| !keys.contains(&key.get_ref().as_ref()));
-    match wrong {
-        None => Ok(()),
-        Some(key) => Err(unknown(key.get_ref(), key.span(), keys.iter().copied())),
-    }
-}
-
-fn required<'a, 'i>(
-    key: &str,
-    at: Range<usize>,
-    table: &'a DeTable<'i>,
-) -> Result<&'a Spanned<DeValue<'i>>, Wrong> {
-    table
-        .get(key)
-        .ok_or_else(|| Wrong::new(at, format!("there is no {key:?}, and nothing stands for it")))
 }
 
 fn name<'a>(at: Range<usize>, table: &'a DeTable<'_>) -> Result<&'a str, Wrong> {

@@ -4,7 +4,7 @@ use std::{error::Error, ops::Range};
 use clap::{Arg, ArgAction, CommandFactory, Parser};
 use toml::{Spanned, de::DeValue};
 
-use super::{Wrong, access, unknown, value};
+use super::{Wrong, access, slow, unknown, value};
 use crate::args::Args;
 
 /// Flags that make no sense in a file.
@@ -24,9 +24,10 @@ pub(super) fn words(
     let mut args = command.get_arguments().filter(|arg| is_key(arg));
     let Some(arg) = args.find(|arg| arg.get_long() == Some(key)) else {
         let flags = command.get_arguments().filter(|arg| is_key(arg));
-        let valid = flags
-            .filter_map(Arg::get_long)
-            .chain([access::RULES, access::RESERVED]);
+        let valid =
+            flags
+                .filter_map(Arg::get_long)
+                .chain([access::RULES, access::RESERVED, slow::SLOW_CONSUMERS]);
         return Err(unknown(key, at, valid));
     };
     let word = |text: &str| format!("--{key}={text}");
@@ -55,7 +56,7 @@ fn of_kind(arg: &Arg, value: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
     match kind.map(|kind| kind.as_str()) {
         Some("MODE") => value::mode(value),
         Some("USER" | "GROUP") => value::name_or_number(value),
-        Some("PATH" | "FILE" | "ADDRESS") => value::text(value).map(str::to_owned),
+        Some("PATH" | "FILE" | "ADDRESS" | "CHOICE") => value::text(value).map(str::to_owned),
         _ => value::number(value),
     }
 }

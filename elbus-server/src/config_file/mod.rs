@@ -1,6 +1,7 @@
 //! The configuration file: TOML whose keys are the flags, and the rules of access control.
 mod access;
 mod keys;
+mod slow;
 mod value;
 
 use std::{
@@ -9,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use elbus_broker::access::AccessRules;
+use elbus_broker::{SlowConsumer, access::AccessRules};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -24,6 +25,8 @@ pub(crate) struct ConfigFile {
     /// Its keys as words of the command line, by the id of their argument.
     pub(crate) words: Vec<(String, Vec<String>)>,
     pub(crate) rules: AccessRules,
+    /// How clients that do not keep up are treated, by name mask.
+    pub(crate) slow: Vec<(String, SlowConsumer)>,
 }
 
 /// Why a configuration file is not accepted.
@@ -88,12 +91,14 @@ impl ConfigFile {
         let mut file = Self {
             words: Vec::new(),
             rules: AccessRules::default(),
+            slow: Vec::new(),
         };
         let mut rules = access::Rules::default();
         for (key, value) in table.get_ref() {
             match key.get_ref().as_ref() {
                 access::RULES => rules.add_rules(value)?,
                 access::RESERVED => rules.add_reservations(value)?,
+                slow::SLOW_CONSUMERS => file.slow = slow::choices(value)?,
                 name => file.words.push(keys::words(name, key.span(), value)?),
             }
         }
@@ -116,6 +121,26 @@ fn tables<'a, 'i>(
     Ok(all
         .into_iter()
         .filter_map(|table| Some((table.span(), table.get_ref().as_table()?))))
+}
+
+/// Refuses a table with other keys than these.
+fn known(table: &DeTable<'_>, keys: &[&str]) -> Result<(), Wrong> {
+    let wrong = table.keys().find(|key| !keys.contains(&key.get_ref().as_ref()));
+    match wrong {
+        None => Ok(()),
+        Some(key) => Err(unknown(key.get_ref(), key.span(), keys.iter().copied())),
+    }
+}
+
+/// The value of a key that a table has to have.
+fn required<'a, 'i>(
+    key: &str,
+    at: Range<usize>,
+    table: &'a DeTable<'i>,
+) -> Result<&'a Spanned<DeValue<'i>>, Wrong> {
+    table
+        .get(key)
+        .ok_or_else(|| Wrong::new(at, format!("there is no {key:?}, and nothing stands for it")))
 }
 
 /// The refusal of a key that there is not.

@@ -62,6 +62,11 @@ fn an_unknown_key_is_refused_with_the_nearest_valid_one() {
             "publish",
         ),
         ("[[reserved]]\nname = \"a\"\nfor = \"any\"", "for", "from"),
+        (
+            "[[slow-consumers]]\nname = \"a\"\nchoise = \"hold\"",
+            "choise",
+            "choice",
+        ),
     ] {
         let (code, _, errors) = check(text);
         assert_eq!(code, Some(2), "{text}");
@@ -200,6 +205,17 @@ fn a_rule_that_makes_no_sense_is_refused_with_its_line_and_the_reason() {
             1,
             "names secondaries",
         ),
+        (
+            "[[slow-consumers]]\nname = \"*.a\"\nchoice = \"hold\"",
+            2,
+            "* stands only for the whole last part",
+        ),
+        (
+            "[[slow-consumers]]\nname = \"a\"\nchoice = \"drop\"",
+            3,
+            "expected hold, disconnect, drop-oldest or drop-newest, not \"drop\"",
+        ),
+        ("[[slow-consumers]]\nname = \"a\"", 1, "there is no \"choice\""),
     ] {
         refused(text, reason);
         refused(text, &format!("elbus.toml, line {line}: "));
@@ -214,6 +230,10 @@ fn what_makes_no_sense_beside_another_value_is_refused_as_on_the_command_line() 
             "--high-water must be from 1 byte to 2 GiB, not 0",
         ),
         ("bind = [\"a.sock\", \"./a.sock\"]", "are the same address"),
+        (
+            "slow-consumer = \"drop\"",
+            "expected hold, disconnect, drop-oldest or drop-newest",
+        ),
     ] {
         let (code, _, errors) = check(text);
         assert_eq!(code, Some(2), "{text}");

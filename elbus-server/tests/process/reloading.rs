@@ -184,7 +184,7 @@ fn the_method_reload_does_what_the_signal_does_and_tells_the_caller_what_is_wron
     let open = rule("*", "publish = \"#\"\nmanage = true");
     let bus = Reloaded::start(&open, &[]);
     for transport in 0..2 {
-        let mut client = Raw::register(bus.address(transport), "client");
+        let mut client = Raw::register(bus.address(transport), &format!("client.{transport}"));
         write(bus.directory.path(), &format!("tiemout = 5\n{open}"));
         let (code, reason) = call(&mut client, "reload").unwrap_err();
         assert_eq!(code, rpc::code::INTERNAL);

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from _thread import allocate_lock
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
 from ._errors import ConnectionLostError, Error, InboxFullError, RefusedError, TimedOutError
 from ._settings import patience
 from ._types import Code
+from ._wire import OK
 
 if TYPE_CHECKING:
     from ._client import Client
+    from ._link import Link
+
+log = logging.getLogger("elbus")
 
 #: Results that are no byte of the wire.
 WAITING, LOST, INBOX_FULL = 0, -1, -2
@@ -18,7 +23,7 @@ WAITING, LOST, INBOX_FULL = 0, -1, -2
 
 def failure(result: int, why: str = "") -> Optional[Error]:
     """Return the error a result stands for; `None` for success."""
-    if result == Code.OK:
+    if result == OK:
         return None
     if result == LOST:
         return ConnectionLostError(f"the connection was lost before the broker answered: {why}")
@@ -68,7 +73,7 @@ class Ack:
                 raise TimedOutError(f"the broker did not answer within {limit:g} s")
             # For others who wait for the same.
             self._done.release()
-        if self._result != Code.OK:
+        if self._result != OK:
             raise failure(self._result, self._client._why) or RefusedError(Code.OTHER)
 
     def _settle(self, result: int) -> None:
@@ -82,4 +87,23 @@ class Done(Ack):
     __slots__ = ()
 
     def __init__(self) -> None:
-        self._result = int(Code.OK)
+        self._result = OK
+
+
+class Restored(Ack):
+    """The answer to a subscription that is asked for again: the last one lets operations through."""
+
+    __slots__ = ("_last", "_link")
+
+    def __init__(self, client: Client, ident: int, link: Link, last: bool) -> None:
+        super().__init__(client, ident)
+        self._link = link
+        self._last = last
+
+    def _settle(self, result: int) -> None:
+        super()._settle(result)
+        error = failure(result)
+        if error is not None and result != LOST:
+            log.warning("%s: subscribing again: %s", self._client.name, error)
+        if self._last and result not in (LOST, INBOX_FULL):
+            self._client._back(self._link)

@@ -6,12 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Callable, Literal, Optional, Union, overload
 
 from . import _filters, _greeting, _wire
-from ._acks import INBOX_FULL, LOST, Ack, Done, Pending, failure
+from ._acks import INBOX_FULL, LOST, Ack, Done, Pending, Restored
 from ._base import ID_MASK, Base, State
 from ._errors import ClosedError, ConnectError, Error, NotConnectedError, RefusedError, WaitInCallbackError
 from ._inbox import Inbox
@@ -30,7 +30,7 @@ _LOOK = 0.2
 
 OnFrame = Callable[[Frame], object]
 OnState = Callable[[State, str], object]
-Tap = Callable[[list[Frame]], list[Frame]]
+Tap = Callable[[_wire.Frames], list[Frame]]
 
 
 class Client(Base):
@@ -176,7 +176,7 @@ class Client(Base):
         there is no answer. Raises `RefusedError` if the target is not on the bus, `MalformedError`,
         `TooLargeError`, `NotConnectedError`, `ConnectionLostError`, `TimedOutError`.
         """
-        return self._operate(Op.MESSAGE, self._targets(target), payload, qos, wait)
+        return self._operate(_wire.MESSAGE, self._targets(target), payload, qos, wait)
 
     @overload
     def broadcast(self, mask: str, payload: Payload = ..., *, qos: Qos = ..., wait: Literal[True] = ...) -> None: ...
@@ -189,7 +189,7 @@ class Client(Base):
 
         In a mask `?` is any one part of a name, and a final `*` is one part or more. For the rest see `send`.
         """
-        return self._operate(Op.BROADCAST, self._masks(mask), payload, qos, wait)
+        return self._operate(_wire.BROADCAST, self._masks(mask), payload, qos, wait)
 
     @overload
     def publish(
@@ -220,8 +220,8 @@ class Client(Base):
         """
         address = self._topics(topic)
         if only_for is None:
-            return self._operate(Op.PUBLISH, address, payload, qos, wait)
-        return self._operate(Op.PUBLISH_FOR, address + self._targets(only_for), payload, qos, wait)
+            return self._operate(_wire.PUBLISH, address, payload, qos, wait)
+        return self._operate(_wire.PUBLISH_FOR, address + self._targets(only_for), payload, qos, wait)
 
     def flush(self) -> None:
         """Wait until the system has taken everything that was sent, also what is not acknowledged."""
@@ -259,28 +259,34 @@ class Client(Base):
 
     def recv_many(self, timeout: Optional[float] = None) -> list[Frame]:
         """Wait for frames and take all that came together; empty when none came in time or come any more."""
-        return self._inbox.take(timeout) or []
+        return list(self._inbox.take(timeout) or ())
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames as they come, until the client is closed. A loop that is left early loses none."""
-        inbox = self._inbox
-        while True:
-            frames = inbox.take()
-            if frames is None:
-                return
-            rest = iter(frames)
-            try:
-                # Not `yield from`, which would close the list's iterator with the loop.
-                for frame in rest:  # noqa: UP028
-                    yield frame
-            finally:
-                left = list(rest)
-                if left:
-                    inbox.put_back(left)
+        return chain.from_iterable(self._batches())
+
+    def _batches(self) -> Iterator[Iterator[Frame]]:
+        # The frames of a part go to the loop without a step of this generator each. When the loop is left, it is
+        # closed, and what the loop did not take of the batch is still there.
+        parts: Iterator[_wire.Frames] = iter(())
+        rest: Iterator[Frame] = iter(())
+        try:
+            while True:
+                for part in parts:
+                    rest = iter(part)
+                    yield rest
+                frames = self._inbox.take()
+                if frames is None:
+                    return
+                parts = iter(frames.parts if isinstance(frames, _wire.Batch) else (frames,))
+        finally:
+            left = [*rest, *chain.from_iterable(parts)]
+            if left:
+                self._inbox.put_back(left)
 
     # The way out.
 
-    def _operate(self, op: Op, address: bytes, payload: Payload, qos: Qos, wait: bool) -> Optional[Ack]:
+    def _operate(self, op: int, address: bytes, payload: Payload, qos: Qos, wait: bool) -> Optional[Ack]:
         data = payload if type(payload) is bytes else _wire.as_bytes(payload)
         if len(address) + len(data) > self._frame_limit:
             self._encoded(address, data)
@@ -376,7 +382,7 @@ class Client(Base):
             link = self._reconnect(why)
         self._closed(self._why or why)
 
-    def _receive(self, frames: list[Frame], acknowledgements: list[tuple[int, int]], size: int) -> None:
+    def _receive(self, frames: _wire.Frames, acknowledgements: list[tuple[int, int]], size: int) -> None:
         pop = self._pending.pop
         for ident, result in acknowledgements:
             ack = pop(ident, None)
@@ -394,7 +400,7 @@ class Client(Base):
         if inbox.bytes >= self._settings.inbox_limit:
             self._hold(inbox)
 
-    def _call_back(self, frames: list[Frame]) -> None:
+    def _call_back(self, frames: _wire.Frames) -> None:
         rest = iter(frames)
         while True:
             on_frame = self.on_frame or discard
@@ -462,7 +468,7 @@ class Client(Base):
         for number, (op, texts) in enumerate(waiting):
             ident = next(self._ids) & ID_MASK
             last = number == len(waiting) - 1
-            self._pending[ident] = _Restored(self, ident, link, last)
+            self._pending[ident] = Restored(self, ident, link, last)
             try:
                 link.write(_wire.filters(ident, op, Qos.PROCESSED, texts), True)
             except Error:
@@ -492,25 +498,6 @@ class Client(Base):
                 self.on_state(state, why)
             except Exception:
                 log.exception("%s: on_state failed", self.name)
-
-
-class _Restored(Ack):
-    """The answer to a subscription that is asked for again: the last one lets operations through."""
-
-    __slots__ = ("_last", "_link")
-
-    def __init__(self, client: Client, ident: int, link: Link, last: bool) -> None:
-        super().__init__(client, ident)
-        self._link = link
-        self._last = last
-
-    def _settle(self, result: int) -> None:
-        super()._settle(result)
-        error = failure(result)
-        if error is not None and result != LOST:
-            log.warning("%s: subscribing again: %s", self._client.name, error)
-        if self._last and result not in (LOST, INBOX_FULL):
-            self._client._back(self._link)
 
 
 def discard(frame: Frame) -> None:

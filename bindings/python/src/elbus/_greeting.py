@@ -73,7 +73,7 @@ def _greet(sock: socket.socket, address: str, name: bytes, end: float) -> None:
         answer()
     except ProtocolError as error:
         raise ConnectError(f"{address}: {error}", Code.NOT_SUPPORTED, may_pass=False) from error
-    except TimeoutError as error:
+    except socket.timeout as error:  # before Python 3.10 not a TimeoutError
         raise ConnectError(f"{address} did not greet in time", Code.TIMEOUT) from error
     except ConnectError:
         raise

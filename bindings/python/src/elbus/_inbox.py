@@ -8,6 +8,7 @@ from collections import deque
 from typing import Optional
 
 from ._types import Frame
+from ._wire import Frames
 
 #: What a waiting frame takes beside its payload, about.
 FRAME_COST = 96
@@ -17,7 +18,7 @@ class Inbox:
     """A queue of batches between the reader and whoever takes frames."""
 
     def __init__(self) -> None:
-        self._batches: deque[tuple[list[Frame], int]] = deque()
+        self._batches: deque[tuple[Frames, int]] = deque()
         # Of a batch that was taken, what was not wanted yet.
         self._rest: deque[Frame] = deque()
         self._changed = threading.Condition(threading.Lock())
@@ -27,7 +28,7 @@ class Inbox:
         #: Bytes unread.
         self.bytes = 0
 
-    def put(self, frames: list[Frame], size: int) -> None:
+    def put(self, frames: Frames, size: int) -> None:
         """Add a batch that came in so many bytes."""
         size += FRAME_COST * len(frames)
         with self._changed:
@@ -35,7 +36,7 @@ class Inbox:
             self.bytes += size
             self._changed.notify_all()
 
-    def take(self, timeout: Optional[float] = None) -> Optional[list[Frame]]:
+    def take(self, timeout: Optional[float] = None) -> Optional[Frames]:
         """Take everything that was read together; `None` when nothing came in time or comes any more."""
         end = None if timeout is None else time.monotonic() + timeout
         with self._changed:
@@ -93,7 +94,7 @@ class Inbox:
             self._changed.wait(left)
         return True
 
-    def _next_batch(self) -> list[Frame]:
+    def _next_batch(self) -> Frames:
         frames, size = self._batches.popleft()
         self.bytes -= size
         if self.held:

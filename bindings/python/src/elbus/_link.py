@@ -22,7 +22,6 @@ from typing import Callable, Optional, Union
 from . import _wire
 from ._errors import ConnectionLostError, NotConnectedError, OutboxFullError, ProtocolError
 from ._settings import Settings
-from ._types import Frame
 
 #: Bytes that are written at once, however fresh they are.
 GATHER = 64 * 1024
@@ -32,7 +31,7 @@ CHUNK = 128 * 1024
 _IDLE_NAPS = 8
 
 #: What is told of each read: frames, acknowledgements, bytes.
-Receive = Callable[[list[Frame], list[_wire.Acknowledgement], int], None]
+Receive = Callable[[_wire.Frames, list[_wire.Acknowledgement], int], None]
 
 _open: weakref.WeakSet[Link] = weakref.WeakSet()
 

@@ -26,7 +26,7 @@ from ._errors import (
 from ._link import Link
 from ._service import Context, ServiceBase, busy, failure_of
 from ._settings import Options, patience, within
-from ._types import Code, Frame, Kind, Op, Payload, Qos
+from ._types import Frame, Payload
 from ._wire import RPC_ERROR, RPC_NOTIFICATION, RPC_REPLY, RPC_REQUEST
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Call:
 
     # As an operation of the client: what the broker says to the request.
     def _settle(self, result: int) -> None:
-        if result != Code.OK:
+        if result != _wire.OK:
             self._rpc._fail(self, result)
 
 
@@ -217,9 +217,9 @@ class Rpc:
         request = client._encoded(address, _wire.rpc_request(ident, self._methods(method)[:-1], encoded))
         self._calls[ident] = call
         client._pending[ident] = call
-        qos = Qos.REALTIME_PROCESSED if realtime else Qos.PROCESSED
+        qos = _wire.REALTIME_PROCESSED if realtime else _wire.PROCESSED
         try:
-            link.write(_wire.request(ident, Op.MESSAGE, qos, address, request), wait or realtime)
+            link.write(_wire.request(ident, _wire.MESSAGE, qos, address, request), wait or realtime)
         except BaseException:
             client._forget(ident)
             self._calls.pop(ident, None)
@@ -256,10 +256,10 @@ class Rpc:
 
     # What arrives, on the reader's thread.
 
-    def _take(self, frames: list[Frame]) -> list[Frame]:
+    def _take(self, frames: _wire.Frames) -> list[Frame]:
         rest: list[Frame] = []
         for frame in frames:
-            if frame.kind is not Kind.MESSAGE or not frame.payload:
+            if frame.kind is not _wire.KIND_MESSAGE or not frame.payload:
                 rest.append(frame)
                 continue
             first = frame.payload[0]
@@ -325,11 +325,11 @@ class Rpc:
         link: Optional[Link] = self.client._link
         if link is None:
             return
-        qos = Qos.REALTIME_PROCESSED if frame.realtime else Qos.PROCESSED
+        qos = _wire.REALTIME_PROCESSED if frame.realtime else _wire.PROCESSED
         address = frame.sender.encode() + b"\0"
         try:
             # Nobody waits for the acknowledgement: the caller has a deadline.
-            link.write(_wire.request(0, Op.MESSAGE, qos, address, answer), not more())
+            link.write(_wire.request(0, _wire.MESSAGE, qos, address, answer), not more())
         except Error as error:
             log.warning("%s: a reply to %s is left out: %s", self.client.name, frame.sender, error)
 
@@ -364,8 +364,10 @@ class Service(ServiceBase):
 
         `on_frame` is given what is no call, such as publications of the topics subscribed to.
         """
-        with Client(name, address, on_frame=on_frame, **options) as client:
-            Rpc(client, self)
+        client = Client(name, address, on_frame=on_frame, **options)
+        # Before the name can be called.
+        Rpc(client, self)
+        with client:
             if subscribe:
                 client.subscribe(subscribe)
             try:
@@ -412,7 +414,7 @@ class _Pool:
         """Have a notification handled: one after the other, in order; too many are left out."""
         if self._notes.qsize() >= 65_536:
             return
-        self._notes.put(frame._replace(payload=frame.payload[1:]))
+        self._notes.put(_wire.without_first_byte(frame))
         with self._lock:
             if not self._noting:
                 self._noting = True

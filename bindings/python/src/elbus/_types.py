@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, NamedTuple, Optional, Union
 
 #: What can be sent: bytes as they are, a text as UTF-8.
 Payload = Union[bytes, bytearray, memoryview, str]
@@ -93,19 +93,45 @@ _TEXTS = {
 }
 
 
-class Frame(NamedTuple):
-    """A frame that was received: a message, a broadcast or a publication."""
-
-    #: How it came.
+class _Fields(NamedTuple):
     kind: Kind
-    #: The full name of the client that sent it.
     sender: str
-    #: The topic of a publication, else `None`.
     topic: Optional[str]
-    #: What was sent.
     payload: bytes
-    #: Whether it was sent as real-time.
     realtime: bool
+
+
+class Frame(tuple[Kind, str, Optional[str], bytes, bool]):
+    """A frame that was received: a message, a broadcast or a publication.
+
+    It is a tuple of `kind` (how it came), `sender` (the full name of the client that sent it), `topic` (that of a
+    publication, else `None`), `payload` and `realtime` (whether it was sent so), and is made from one.
+    """
+
+    # Not a named tuple: the constructor of such a class is a function in Python. This is the tuple's own, which makes
+    # a frame in half the time; what the fields are read with is that of named tuples.
+    __slots__ = ()
+    __match_args__ = ("kind", "sender", "topic", "payload", "realtime")
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, fields: tuple[Kind, str, Optional[str], bytes, bool]) -> Frame: ...
+        @property
+        def kind(self) -> Kind: ...
+        @property
+        def sender(self) -> str: ...
+        @property
+        def topic(self) -> Optional[str]: ...
+        @property
+        def payload(self) -> bytes: ...
+        @property
+        def realtime(self) -> bool: ...
+    else:
+        kind, sender, topic = _Fields.kind, _Fields.sender, _Fields.topic
+        payload, realtime = _Fields.payload, _Fields.realtime
+
+    def __repr__(self) -> str:
+        return f"Frame{repr(_Fields(*self))[len('_Fields') :]}"
 
     @property
     def primary_sender(self) -> str:

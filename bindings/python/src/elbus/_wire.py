@@ -3,20 +3,29 @@
 All integers are little-endian. In Python the cost of a frame is everything, so the decoder takes whole chunks as they
 come from a socket and makes lists of frames. Two observations make it fast: consecutive frames of a flood have the
 same header, sender and topic, so that comparing these bytes with the last ones replaces taking them apart; and where
-even the lengths agree, `bytes.split` at those bytes cuts the whole run in one call.
+even the lengths agree, a whole run is checked with as many comparisons as these bytes are, and cut only when its frames
+are taken.
 """
 
 from __future__ import annotations
 
-from itertools import repeat
-from struct import Struct
-from typing import Any, Callable, NamedTuple, Optional, Union
+from collections.abc import Iterator
+from itertools import chain, repeat
+from struct import Struct, iter_unpack
+from typing import NamedTuple, Optional, Protocol, Union
 
 from ._errors import ProtocolError
-from ._types import Code, Frame, Kind, Op, Payload
+from ._types import Code, Frame, Kind, Op, Payload, Qos
 
 GREETING = b"\xeb\x01\x00"
 PING = bytes(9)
+
+# What the way of every frame needs, as plain numbers: before Python 3.12, taking a member out of an enum
+# calls a function.
+MESSAGE, BROADCAST, PUBLISH, PUBLISH_FOR = (int(op) for op in (Op.MESSAGE, Op.BROADCAST, Op.PUBLISH, Op.PUBLISH_FOR))
+PROCESSED, REALTIME_PROCESSED = int(Qos.PROCESSED), int(Qos.REALTIME_PROCESSED)
+OK = int(Code.OK)
+KIND_MESSAGE = Kind.MESSAGE
 
 #: A whole acknowledgement: `FE`, operation id, result.
 Acknowledgement = tuple[int, int]
@@ -70,15 +79,68 @@ def as_bytes(payload: Payload) -> bytes:
     return bytes(payload)
 
 
-# Makes a frame without the detour of the class's own `__new__`, which is a function in Python.
-_NEW: Callable[[type[Frame], Any], Frame] = tuple.__new__  # pyright: ignore
-
 #: What consecutive frames have in common: the bytes in front of the payload, the whole length, and what they mean.
 _Head = tuple[bytes, int, Kind, str, Optional[str], bool]
 
 #: No frame starts like this.
 _NO_HEAD: _Head = (b"\xff", 0, Kind.MESSAGE, "", None, False)
 
+
+class Frames(Protocol):
+    """Received frames: a list, or something that makes them when they are taken."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Frame]: ...
+
+
+class Run:
+    """Frames that differ in nothing but their payloads.
+
+    They stay bytes as they came, and are made one by one when they are taken; so each is as a rule gone before the next
+    one is made, and that one takes its place in memory. Thousands that exist together would be slower to make, and keep
+    the garbage collector busy.
+    """
+
+    __slots__ = ("_data", "_head", "_size")
+
+    def __init__(self, head: _Head, data: memoryview, size: int) -> None:
+        self._head = head
+        self._data = data
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[Frame]:
+        prefix, length, kind, sender, topic, realtime = self._head
+        form = f"{len(prefix)}x{length - len(prefix)}s"
+        # Several at once, as long as there are so many: a call for each would take as long as making the frame.
+        border = self._size // _BLOCK * _BLOCK * length
+        blocks = iter_unpack(form * _BLOCK, self._data[:border]) if border else ()
+        payloads = chain.from_iterable(chain(blocks, iter_unpack(form, self._data[border:])))
+        rows = zip(repeat(kind), repeat(sender), repeat(topic), payloads, repeat(realtime))
+        return map(Frame, rows)
+
+
+class Batch:
+    """Several lists and runs, one after the other."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: list[Frames]) -> None:
+        self.parts = parts
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def __iter__(self) -> Iterator[Frame]:
+        return chain.from_iterable(self.parts)
+
+
+_BYTES = [bytes((byte,)) for byte in range(256)]
+
+#: Payloads of a run that are cut at once.
+_BLOCK = 64
 #: Equal heads in a row after which a run is looked for, and the least length of one that is worth it.
 _RUN_AFTER, _RUN = 4, 16
 
@@ -107,7 +169,7 @@ class Decoder:
         self._missing = 0
         self._names: dict[bytes, str] = {}
 
-    def feed(self, data: bytes) -> tuple[list[Frame], list[Acknowledgement]]:
+    def feed(self, data: bytes) -> tuple[Frames, list[Acknowledgement]]:
         """Take the next bytes; return the frames and the acknowledgements that are complete with them.
 
         Raises `ProtocolError` for what no broker sends; the connection cannot be trusted any more.
@@ -119,32 +181,40 @@ class Decoder:
                 return [], []
             data = b"".join(self._parts)
             self._parts.clear()
-        frames: list[Frame] = []
+        parts: list[Frames] = []
         acknowledgements: list[Acknowledgement] = []
-        done = self._cut(data, frames, acknowledgements)
+        done = self._cut(data, parts, acknowledgements)
         if done < len(data):
             self._parts.append(data[done:])
-        return frames, acknowledgements
+        return (parts[0] if len(parts) == 1 else Batch(parts)), acknowledgements
 
-    def _cut(self, data: bytes, frames: list[Frame], acknowledgements: list[Acknowledgement]) -> int:
+    def _cut(self, data: bytes, parts: list[Frames], acknowledgements: list[Acknowledgement]) -> int:
         """Take apart what is complete and return how far it reaches."""
+        frames: list[Frame] = []
+        parts.append(frames)
         # All in one function and in locals: a call more a frame is a third more time.
         prefix, length, kind, sender, topic, realtime = self._head
         offset = len(prefix)
         size = len(data)
         names, limit, kinds = self._names, self._limit, _KINDS
-        append, starts, find, new = frames.append, data.startswith, data.find, _NEW
+        append, starts, find, new = frames.append, data.startswith, data.find, Frame
         pos = alike = 0
         while True:
             if starts(prefix, pos):
                 end = pos + length
                 if end > size:
                     break
-                append(new(Frame, (kind, sender, topic, data[pos + offset : end], realtime)))
+                append(new((kind, sender, topic, data[pos + offset : end], realtime)))
                 pos = end
                 alike += 1
                 if alike == _RUN_AFTER:
-                    pos = _run(data, pos, frames, (prefix, length, kind, sender, topic, realtime))
+                    head = (prefix, length, kind, sender, topic, realtime)
+                    pos, run = _run(data, pos, head)
+                    if run is not None:
+                        frames = []
+                        append = frames.append
+                        parts += (run, frames)
+                        alike = 0
                 continue
             body = pos + _HEADER_LEN
             if body > size:
@@ -178,7 +248,7 @@ class Decoder:
                 raise ProtocolError("frame without its separator")
             offset = border + 1 - pos
             prefix, length, kind, realtime = data[pos : border + 1], end - pos, kinds[first], last != 0
-            append(new(Frame, (kind, sender, topic, data[border + 1 : end], realtime)))
+            append(new((kind, sender, topic, data[border + 1 : end], realtime)))
             pos = end
             alike = 0
         self._head = (prefix, length, kind, sender, topic, realtime)
@@ -195,24 +265,21 @@ class Decoder:
             return text
 
 
-def _run(data: bytes, pos: int, frames: list[Frame], head: _Head) -> int:
-    """Cut a run of frames of the same head and length; return where it ends, `pos` if there is none."""
-    prefix, length, kind, sender, topic, realtime = head
+def _run(data: bytes, pos: int, head: _Head) -> tuple[int, Optional[Run]]:
+    """Cut a run of frames of the same head and length; return where it ends, and the run if there is one."""
+    prefix, length = head[0], head[1]
     count = (len(data) - pos) // length
     # Looked at here and there, before the whole chunk is searched.
     while count >= _RUN and not data.startswith(prefix, pos + (count - 1) * length):
         count //= 2
     if count < _RUN:
-        return pos
+        return pos, None
     end = pos + count * length
-    payloads = data[pos:end].split(prefix)
-    # Payloads of the right length only: then the prefixes lie where the frames begin, and nowhere else.
-    if len(payloads) != count + 1 or payloads[0] or set(map(len, payloads)) != {0, length - len(prefix)}:
-        return pos
-    del payloads[0]
-    rows = zip(repeat(kind), repeat(sender), repeat(topic), payloads, repeat(realtime))
-    frames.extend(map(_NEW, repeat(Frame), rows))
-    return end
+    # Byte by byte of the prefix, each for all frames at once.
+    for at, byte in enumerate(prefix, pos):
+        if data[at:end:length] != _BYTES[byte] * count:
+            return pos, None
+    return end, Run(head, memoryview(data)[pos:end], count)
 
 
 class Notification(NamedTuple):
@@ -252,7 +319,7 @@ def rpc_request(ident: int, method: bytes, params: bytes) -> bytes:
 def rpc_call(ident: int, qos: int, address: bytes, method: bytes, params: bytes) -> bytes:
     """Encode a whole request of RPC, as a message; address and method with their separators."""
     size = len(address) + 5 + len(method) + len(params)
-    head = _REQUEST(ident, Op.MESSAGE | qos << 6, size)
+    head = _REQUEST(ident, MESSAGE | qos << 6, size)
     return b"".join((head, address, _RPC_ID.pack(RPC_REQUEST, ident), method, params))
 
 
@@ -287,6 +354,12 @@ def rpc_decode(payload: bytes) -> Union[Notification, Request, Reply, Failure, N
         _, ident, code = _RPC_ERROR.unpack_from(payload)
         return Failure(ident, code, payload[7:])
     return None
+
+
+def without_first_byte(frame: Frame) -> Frame:
+    """Return what a frame of a notification is without the byte that says so."""
+    kind, sender, topic, payload, realtime = frame
+    return Frame((kind, sender, topic, payload[1:], realtime))
 
 
 def rpc_bus_error(code: Code) -> int:

@@ -11,7 +11,7 @@ import socket
 import threading
 from typing import Any, Callable, Optional, Union
 
-from . import _greeting, _types
+from . import _greeting
 from ._errors import ConnectError, ConnectionLostError, NotConnectedError, OutboxFullError
 from ._link import Link
 from ._published import (
@@ -41,6 +41,7 @@ from ._published import (
     received,
     settings,
 )
+from ._wire import Frames
 
 logger = logging.getLogger("elbus.client")
 
@@ -155,7 +156,7 @@ class Client:
                 self.connected = False
         link.close()
 
-    def _receive(self, frames: list[_types.Frame], acknowledgements: list[tuple[int, int]], size: int) -> None:
+    def _receive(self, frames: Frames, acknowledgements: list[tuple[int, int]], size: int) -> None:
         for ident, result in acknowledgements:
             sent = self.frames.pop(ident, None)
             if sent is None:

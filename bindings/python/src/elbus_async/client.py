@@ -10,7 +10,6 @@ import logging
 from collections.abc import Awaitable
 from typing import Any, Callable, Optional, Union
 
-from elbus import _types
 from elbus._errors import ConnectError, Error, NotConnectedError, OutboxFullError
 from elbus._published import (
     ERR_BUSY,
@@ -39,6 +38,7 @@ from elbus._published import (
     received,
     settings,
 )
+from elbus._wire import Frames
 from elbus.aio._link import Link, open_link
 
 logger = logging.getLogger("elbus.client")
@@ -142,7 +142,7 @@ class Client:
             logger.info("%s: connection lost: %s", self.name, why)
             self.connected = False
 
-    def _receive(self, frames: list[_types.Frame], acknowledgements: list[tuple[int, int]], size: int) -> None:
+    def _receive(self, frames: Frames, acknowledgements: list[tuple[int, int]], size: int) -> None:
         for ident, result in acknowledgements:
             sent = self.frames.pop(ident, None)
             if sent is None or sent.completed is None:

@@ -110,7 +110,10 @@ fn write(outbox: &Outbox, wire: &FakeWire, mut batch: Batch) -> Next {
 
 #[test]
 fn a_flush_writes_what_was_appended_in_its_order() {
-    let (outbox, wire) = (Outbox::new(100), FakeWire::with_room(100));
+    let (outbox, wire) = (
+        Outbox::new(100, SlowConsumer::Hold, Reservation::default()),
+        FakeWire::with_room(100),
+    );
     assert_eq!(append(&outbox, b"one "), Touch::Flush);
     assert_eq!(append(&outbox, b"two "), Touch::Nothing);
     {
@@ -129,7 +132,10 @@ fn a_flush_writes_what_was_appended_in_its_order() {
 
 #[test]
 fn what_a_full_wire_leaves_over_goes_first_and_the_token_stays_out() {
-    let (outbox, wire) = (Outbox::new(100), FakeWire::with_room(3));
+    let (outbox, wire) = (
+        Outbox::new(100, SlowConsumer::Hold, Reservation::default()),
+        FakeWire::with_room(3),
+    );
     append(&outbox, b"first");
     let batch = flush(&outbox, &wire).expect("the wire is full");
     assert_eq!(waiting(&outbox), 2);
@@ -159,7 +165,7 @@ fn whoever_flushes_does_not_write_for_the_others_for_ever() {
             Ok(parts.iter().map(|part| part.len()).sum())
         }
     }
-    let outbox = Outbox::new(100);
+    let outbox = Outbox::new(100, SlowConsumer::Hold, Reservation::default());
     append(&outbox, b"first");
     let wire = Busy(&outbox, Cell::new(0));
     let mut handed = None;
@@ -170,7 +176,10 @@ fn whoever_flushes_does_not_write_for_the_others_for_ever() {
 
 #[test]
 fn frames_are_admitted_below_the_mark_however_large_they_are() {
-    let (outbox, wire) = (Outbox::new(10), FakeWire::default());
+    let (outbox, wire) = (
+        Outbox::new(10, SlowConsumer::Hold, Reservation::default()),
+        FakeWire::default(),
+    );
     append(&outbox, &[b'x'; 9]);
     assert_eq!(admission(&outbox, None), Admission::Granted);
     append(&outbox, &[b'x'; 1000]);
@@ -193,7 +202,10 @@ fn frames_are_admitted_below_the_mark_however_large_they_are() {
 
 #[test]
 fn those_who_wait_get_their_turn_in_order_one_at_a_time() {
-    let (outbox, wire) = (Outbox::new(1), FakeWire::with_room(100));
+    let (outbox, wire) = (
+        Outbox::new(1, SlowConsumer::Hold, Reservation::default()),
+        FakeWire::with_room(100),
+    );
     append(&outbox, b"0");
     let mut waiters = [Waiter::new(), Waiter::new(), Waiter::new()];
     for waiter in &mut waiters {
@@ -226,7 +238,10 @@ fn those_who_wait_get_their_turn_in_order_one_at_a_time() {
 
 #[test]
 fn closing_frees_the_bytes_and_wakes_everyone() {
-    let (outbox, wire) = (Outbox::new(1), FakeWire::default());
+    let (outbox, wire) = (
+        Outbox::new(1, SlowConsumer::Hold, Reservation::default()),
+        FakeWire::default(),
+    );
     append(&outbox, b"taken");
     let batch = flush(&outbox, &wire).expect("the wire is full");
     append(&outbox, b"queued");
@@ -266,7 +281,10 @@ fn closing_frees_the_bytes_and_wakes_everyone() {
 
 #[test]
 fn a_sealed_outbox_takes_nothing_more_and_writes_what_it_holds() {
-    let (outbox, wire) = (Outbox::new(1), FakeWire::default());
+    let (outbox, wire) = (
+        Outbox::new(1, SlowConsumer::Hold, Reservation::default()),
+        FakeWire::default(),
+    );
     append(&outbox, b"last words");
     let mut waiter = Waiter::new();
     assert!(waiter.poll(&outbox).is_pending());
@@ -286,7 +304,7 @@ fn a_sealed_outbox_takes_nothing_more_and_writes_what_it_holds() {
 
 #[test]
 fn a_broken_wire_closes_the_outbox() {
-    let outbox = Outbox::new(10);
+    let outbox = Outbox::new(10, SlowConsumer::Hold, Reservation::default());
     let wire = FakeWire {
         broken: true,
         ..FakeWire::default()
@@ -302,7 +320,10 @@ fn a_broken_wire_closes_the_outbox() {
 
 #[test]
 fn real_time_frames_and_full_blocks_are_not_held_up() {
-    let (outbox, wire) = (Outbox::new(1 << 20), FakeWire::with_room(1 << 20));
+    let (outbox, wire) = (
+        Outbox::new(1 << 20, SlowConsumer::Hold, Reservation::default()),
+        FakeWire::with_room(1 << 20),
+    );
     assert_eq!(append(&outbox, b"held up"), Touch::Flush);
     assert_eq!(outbox.lock().may_wait(), Hold::Yes);
     assert_eq!(append(&outbox, b"as well"), Touch::Nothing);
@@ -325,7 +346,10 @@ fn real_time_frames_and_full_blocks_are_not_held_up() {
 
 #[test]
 fn the_stall_clock_runs_from_the_last_progress_over_the_mark() {
-    let (outbox, wire) = (Outbox::new(4), FakeWire::default());
+    let (outbox, wire) = (
+        Outbox::new(4, SlowConsumer::Hold, Reservation::default()),
+        FakeWire::default(),
+    );
     append(&outbox, b"123");
     assert_eq!(outbox.stall(), None);
     let before = Instant::now();
@@ -348,7 +372,7 @@ fn the_stall_clock_runs_from_the_last_progress_over_the_mark() {
 
 #[test]
 fn a_receiver_that_was_held_back_has_its_time_again_but_not_for_ever() {
-    let outbox = Outbox::new(4);
+    let outbox = Outbox::new(4, SlowConsumer::Hold, Reservation::default());
     append(&outbox, b"12345");
     let before = outbox.stall().expect("over the mark");
     std::thread::sleep(std::time::Duration::from_millis(1));
@@ -362,7 +386,10 @@ fn a_receiver_that_was_held_back_has_its_time_again_but_not_for_ever() {
 
 #[test]
 fn the_writer_task_is_told_when_there_is_a_stall_to_watch_for() {
-    let (outbox, wire) = (Outbox::new(4), FakeWire::default());
+    let (outbox, wire) = (
+        Outbox::new(4, SlowConsumer::Hold, Reservation::default()),
+        FakeWire::default(),
+    );
     append(&outbox, b"1");
     let _batch = flush(&outbox, &wire).expect("the wire is full");
     let alarm = Arc::<Alarm>::default();

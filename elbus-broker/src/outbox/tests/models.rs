@@ -57,7 +57,7 @@ struct Bus {
 impl Bus {
     fn new(mark: usize, room: usize) -> Arc<Self> {
         Arc::new(Self {
-            outbox: Outbox::new(mark),
+            outbox: Outbox::new(mark, SlowConsumer::Hold, Reservation::default()),
             wire: Narrow::new(room),
             writers: Guarded::new(Vec::new()),
         })

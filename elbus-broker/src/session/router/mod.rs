@@ -19,6 +19,7 @@ use crate::{
     outbox::{Admission, Outbox, Touch, pool},
     peer::{Cut, Peer, Sink},
     route::{Receivers, Routes},
+    slow::SlowConsumer,
 };
 
 /// Encoded bytes after which a run is placed, so that what is encoded is still in the cache when it is copied.
@@ -207,7 +208,10 @@ impl Router {
                 Placed::Gone => {
                     self.routes.forget(target);
                     // Someone waited for a receiver that then was found dead: those behind find nobody there.
-                    let found_dead = waited == Some(peer.id) && peer.cut_because() == Some(Cut::Stalled);
+                    let found_dead = match peer.cut_because() {
+                        Some(Cut::Stalled) => waited == Some(peer.id),
+                        why => why == Some(Cut::Slow),
+                    };
                     gone = found_dead.then_some(Code::NotDelivered);
                 }
             }
@@ -259,6 +263,7 @@ impl Router {
         let before = *count;
         let mut placed = Placed::Done;
         let mut state = outbox.lock();
+        let is_cut = state.choice() == SlowConsumer::Disconnect;
         while let Some((request, payload)) = next {
             match state.admit(ticket) {
                 Admission::Granted => {}
@@ -306,7 +311,14 @@ impl Router {
         if touch == Touch::Flush {
             self.touched.push(Arc::clone(peer));
         }
-        if *count > before { Placed::Done } else { placed }
+        match placed {
+            _ if *count > before => Placed::Done,
+            Placed::Full if is_cut => {
+                peer.cut_as_slow();
+                Placed::Gone
+            }
+            placed => placed,
+        }
     }
 
     /// Posts a message to a client in this process.

@@ -97,8 +97,12 @@ impl Outbox {
     }
 
     /// How much was appended so far on this connection: what [`poll_written`](Self::poll_written) waits for. An error if
-    /// bytes were lost with a connection since this was last asked.
+    /// bytes were lost with a connection since this was last asked, or with the last one of a client that is closed.
     pub(in crate::socket) fn mark(&mut self) -> Result<(u64, u64), Error> {
+        if self.lost && self.phase == Phase::Closed {
+            // Nothing makes up for it any more, so it is said each time.
+            return Err(Error::Closed);
+        }
         if std::mem::take(&mut self.lost) {
             return Err(Error::ConnectionLost);
         }
@@ -113,7 +117,7 @@ impl Outbox {
     ) -> Poll<Result<(), Error>> {
         let (connection, bytes) = mark;
         if connection != self.connection {
-            self.lost = false;
+            self.lost &= self.phase == Phase::Closed;
             return Poll::Ready(Err(Error::ConnectionLost));
         }
         if self.written_bytes >= bytes {

@@ -4,7 +4,8 @@ from .._base import State
 from .._client import discard
 from .._codecs import BYTES, JSON, Codec
 from .._service import Context
-from ._client import Ack, Client
+from ._acks import Ack
+from ._client import Client
 from ._rpc import Call, Rpc, Service
 
 __all__ = [

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import AsyncIterator, Generator, Iterable
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Literal, Optional, Union, overload
 
@@ -13,9 +12,10 @@ from .. import _filters, _wire
 from .._acks import INBOX_FULL, LOST, failure
 from .._base import ID_MASK, Base, State
 from .._errors import ClosedError, ConnectError, Error, NotConnectedError, RefusedError, TimedOutError
-from .._inbox import FRAME_COST
 from .._settings import Options, patience
-from .._types import Code, Frame, Op, Payload, Qos
+from .._types import Frame, Op, Payload, Qos
+from ._acks import TIMED_OUT, Ack, Pending
+from ._inbox import Inbox
 from ._link import Link, open_link
 
 if TYPE_CHECKING:
@@ -25,47 +25,12 @@ log = logging.getLogger("elbus")
 
 OnFrame = Callable[[Frame], object]
 OnState = Callable[[State, str], object]
-Tap = Callable[[list[Frame]], list[Frame]]
+Tap = Callable[[_wire.Frames], list[Frame]]
 
-#: The time-out of operations is looked after in so many steps: an answer is waited for by so much longer at most.
-_STEPS = 8
 #: How often a task that waits for others' answers looks again, in seconds.
 _LOOK = 0.001
 #: Unacknowledged sends after which a task lets the loop do something else.
 _TURN = 512
-
-
-class Ack:
-    """The answer of the broker to one operation, to be awaited now, later or not at all."""
-
-    __slots__ = ("_client", "_result")
-
-    def __init__(self, client: Client, result: asyncio.Future[int]) -> None:
-        self._client = client
-        self._result = result
-
-    @property
-    def done(self) -> bool:
-        """Whether the answer is there, or never comes."""
-        return self._result.done()
-
-    async def wait(self, timeout: Optional[float] = None) -> None:
-        """Wait until the broker has carried the operation out; without a time-out up to that of the client.
-
-        Raises `RefusedError` when it has not, `ConnectionLostError` or `TimedOutError` when nobody knows.
-        """
-        if timeout is None:
-            result = await asyncio.shield(self._result)
-        else:
-            limit = patience(timeout, timeout)
-            try:
-                result = await asyncio.wait_for(asyncio.shield(self._result), limit)
-            except asyncio.TimeoutError:
-                raise TimedOutError(f"the broker did not answer within {limit:g} s") from None
-        self._client._check(result)
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return self.wait().__await__()
 
 
 class Client(Base):
@@ -98,18 +63,12 @@ class Client(Base):
         self.on_frame = on_frame
         #: Told of every change of `state`, with the reason.
         self.on_state = on_state
-        self._batches: deque[tuple[list[Frame], int]] = deque()
-        self._rest: deque[Frame] = deque()
-        self._unread = 0
+        self._inbox = Inbox(self._taken)
         self._held = False
-        self._takers: list[asyncio.Future[None]] = []
         self._watchers: list[asyncio.Future[None]] = []
         self._link: Optional[Link] = None
         self._raw_link: Optional[Link] = None
-        # With the turn of the clock at which each was asked; answers come in the order of the questions.
-        self._pending: dict[int, tuple[asyncio.Future[int], int]] = {}
-        self._tick = 0
-        self._clock: Optional[asyncio.TimerHandle] = None
+        self._pending = Pending(self.timeout)
         self._sent = 0
         self._tap: Optional[Tap] = None
         self._tap_waits: Callable[[], bool] = lambda: False
@@ -213,7 +172,7 @@ class Client(Base):
         is no answer. Raises `RefusedError` if the target is not on the bus, `MalformedError`, `TooLargeError`,
         `NotConnectedError`, `ConnectionLostError`, `TimedOutError`.
         """
-        return await self._operate(Op.MESSAGE, self._targets(target), payload, qos, wait)
+        return await self._operate(_wire.MESSAGE, self._targets(target), payload, qos, wait)
 
     @overload
     async def broadcast(
@@ -228,7 +187,7 @@ class Client(Base):
 
         In a mask `?` is any one part of a name, and a final `*` is one part or more. For the rest see `send`.
         """
-        return await self._operate(Op.BROADCAST, self._masks(mask), payload, qos, wait)
+        return await self._operate(_wire.BROADCAST, self._masks(mask), payload, qos, wait)
 
     @overload
     async def publish(
@@ -259,8 +218,8 @@ class Client(Base):
         """
         address = self._topics(topic)
         if only_for is None:
-            return await self._operate(Op.PUBLISH, address, payload, qos, wait)
-        return await self._operate(Op.PUBLISH_FOR, address + self._targets(only_for), payload, qos, wait)
+            return await self._operate(_wire.PUBLISH, address, payload, qos, wait)
+        return await self._operate(_wire.PUBLISH_FOR, address + self._targets(only_for), payload, qos, wait)
 
     async def flush(self) -> None:
         """Wait until the system has taken everything that was sent, also what is not acknowledged."""
@@ -294,58 +253,19 @@ class Client(Base):
 
     async def recv(self, timeout: Optional[float] = None) -> Optional[Frame]:
         """Wait for the next frame; `None` when none came in time, or the client is closed and all are taken."""
-        if not await self._wait_for_frames(timeout):
-            return None
-        if not self._rest:
-            self._rest.extend(self._next_batch())
-        return self._rest.popleft()
+        return await self._inbox.take_one(timeout)
 
     async def recv_many(self, timeout: Optional[float] = None) -> list[Frame]:
         """Wait for frames and take all that came together; empty when none came in time or come any more."""
-        if not await self._wait_for_frames(timeout):
-            return []
-        if self._rest:
-            frames = list(self._rest)
-            self._rest.clear()
-            return frames
-        return self._next_batch()
+        return await self._inbox.take(timeout)
 
-    async def __aiter__(self) -> AsyncIterator[Frame]:
+    def __aiter__(self) -> AsyncIterator[Frame]:
         """Yield frames as they come, until the client is closed. A loop that is left early loses none."""
-        rest = self._rest
-        while await self._wait_for_frames(None):
-            if not rest:
-                rest.extend(self._next_batch())
-            while rest:
-                yield rest.popleft()
-
-    async def _wait_for_frames(self, timeout: Optional[float]) -> bool:
-        if timeout is None:
-            while not self._rest and not self._batches:
-                if self._state is State.CLOSED:
-                    return False
-                await self._more_frames()
-            return True
-        try:
-            return await asyncio.wait_for(self._wait_for_frames(None), timeout)
-        except asyncio.TimeoutError:
-            return False
-
-    async def _more_frames(self) -> None:
-        taker: asyncio.Future[None] = self._loop.create_future()
-        self._takers.append(taker)
-        await taker
-
-    def _next_batch(self) -> list[Frame]:
-        frames, size = self._batches.popleft()
-        self._unread -= size
-        if self._held:
-            self._look_around()
-        return frames
+        return self._inbox.frames()
 
     # The way out.
 
-    async def _operate(self, op: Op, address: bytes, payload: Payload, qos: Qos, wait: bool) -> Optional[Ack]:
+    async def _operate(self, op: int, address: bytes, payload: Payload, qos: Qos, wait: bool) -> Optional[Ack]:
         data = payload if type(payload) is bytes else _wire.as_bytes(payload)
         if len(address) + len(data) > self._frame_limit:
             self._encoded(address, data)
@@ -360,7 +280,7 @@ class Client(Base):
             if wait:
                 return None
             done = self._loop.create_future()
-            done.set_result(int(Code.OK))
+            done.set_result(_wire.OK)
             return Ack(self, done)
         while len(self._pending) >= self._settings.in_flight_limit:
             await asyncio.sleep(_LOOK)
@@ -368,40 +288,24 @@ class Client(Base):
         try:
             link.write(_wire.request(ident, op, qos, address, data), qos > 1)
         except BaseException:
-            self._pending.pop(ident, None)
+            self._pending.forget(ident)
             raise
         if not wait:
             return Ack(self, result)
         code = await result
-        if code != 1:
+        if code != _wire.OK:
             self._check(code)
         return None
 
     def _begin(self) -> tuple[int, asyncio.Future[int]]:
         ident = next(self._ids) & ID_MASK
-        result: asyncio.Future[int] = self._loop.create_future()
-        self._pending[ident] = (result, self._tick)
-        if self._clock is None:
-            self._clock = self._loop.call_later(self.timeout / _STEPS, self._pass_time)
+        result = self._pending.begin(self._loop, ident)
         if self._held:
             self._look_around()
         return ident, result
 
-    def _pass_time(self) -> None:
-        """Fail what has waited for all steps of the time-out."""
-        self._clock = None
-        self._tick += 1
-        for ident, (result, asked) in list(self._pending.items()):
-            if self._tick - asked <= _STEPS:
-                break
-            self._pending.pop(ident, None)
-            if not result.done():
-                result.set_result(_TIMED_OUT)
-        if self._pending:
-            self._clock = self._loop.call_later(self.timeout / _STEPS, self._pass_time)
-
     def _check(self, result: int) -> None:
-        if result == _TIMED_OUT:
+        if result == TIMED_OUT:
             raise TimedOutError(f"the broker did not answer within {self.timeout:g} s")
         error = failure(result, self._why)
         if error is not None:
@@ -415,7 +319,7 @@ class Client(Base):
         try:
             link.write(_wire.filters(ident, op, Qos.PROCESSED, texts), False)
         except BaseException:
-            self._pending.pop(ident, None)
+            self._pending.forget(ident)
             raise
         try:
             self._check(await result)
@@ -464,15 +368,11 @@ class Client(Base):
                 link.end("the loop ends")
             self._closed(self._why or why)
 
-    def _receive(self, frames: list[Frame], acknowledgements: list[tuple[int, int]], size: int) -> None:
-        pop = self._pending.pop
+    def _receive(self, frames: _wire.Frames, acknowledgements: list[tuple[int, int]], size: int) -> None:
+        settle = self._pending.settle
         for ident, code in acknowledgements:
-            entry = pop(ident, None)
-            if entry is None:
-                if code != 1:
-                    self._tap_refused(ident, code)
-            elif not entry[0].done():
-                entry[0].set_result(code)
+            if not settle(ident, code) and code != _wire.OK:
+                self._tap_refused(ident, code)
         if self._tap is not None and frames:
             frames = self._tap(frames)
         if not frames:
@@ -480,14 +380,15 @@ class Client(Base):
         if self.on_frame is not None:
             self._call_back(frames)
             return
-        size += FRAME_COST * len(frames)
-        self._batches.append((frames, size))
-        self._unread += size
-        self._wake(self._takers)
-        if self._unread >= self._settings.inbox_limit:
+        self._inbox.put(frames, size)
+        if self._inbox.bytes >= self._settings.inbox_limit:
             self._look_around()
 
-    def _call_back(self, frames: list[Frame]) -> None:
+    def _taken(self) -> None:
+        if self._held:
+            self._look_around()
+
+    def _call_back(self, frames: _wire.Frames) -> None:
         rest = iter(frames)
         while self.on_frame is not None:
             on_frame = self.on_frame
@@ -505,9 +406,9 @@ class Client(Base):
             return
         settings = self._settings
         closing = self._closing is not None and self._closing.is_set()
-        hold = self._unread >= settings.inbox_limit and not closing
+        hold = self._inbox.bytes >= settings.inbox_limit and not closing
         if hold and (self._pending or self._tap_waits()):
-            if self._unread < settings.inbox_hard_limit:
+            if self._inbox.bytes < settings.inbox_hard_limit:
                 hold = False
             else:
                 self._fail_pending(INBOX_FULL, "")
@@ -518,11 +419,7 @@ class Client(Base):
         self._held = hold
 
     def _fail_pending(self, result: int, why: str) -> None:
-        pending = list(self._pending.values())
-        self._pending.clear()
-        for waiting, _ in pending:
-            if not waiting.done():
-                waiting.set_result(result)
+        self._pending.settle_all(result)
         self._tap_lost(result, why)
 
     # Reconnecting.
@@ -576,7 +473,7 @@ class Client(Base):
             if link.ended.done():
                 self._fail_pending(LOST, self._why)
                 return False
-            if result.result() != Code.OK:
+            if result.result() != _wire.OK:
                 log.warning("%s: subscribing again: %s", self.name, failure(result.result()))
         self._link = link
         self._enter(State.CONNECTED, "")
@@ -589,10 +486,8 @@ class Client(Base):
         self._why = self._why or why
         if self._state is not State.CLOSED:
             self._enter(State.CLOSED, self._why)
-        if self._clock is not None:
-            self._clock.cancel()
         self._fail_pending(LOST, self._why)
-        self._wake(self._takers)
+        self._inbox.close()
 
     def _enter(self, state: State, why: str) -> None:
         self._state = state
@@ -610,7 +505,3 @@ class Client(Base):
             if not future.done():
                 future.set_result(None)
         waiting.clear()
-
-
-#: A result that is no byte of the wire, beside those of `_acks`.
-_TIMED_OUT = -3

@@ -14,14 +14,14 @@ from .. import _address, _wire
 from .._errors import ConnectError, Error, NotConnectedError, OutboxFullError, ProtocolError
 from .._greeting import refusal
 from .._settings import Settings
-from .._types import Code, Frame
+from .._types import Code
 
 #: Bytes that are written at once.
 GATHER = 64 * 1024
 #: Most bytes of one read.
 CHUNK = 128 * 1024
 
-Receive = Callable[[list[Frame], list[_wire.Acknowledgement], int], None]
+Receive = Callable[[_wire.Frames, list[_wire.Acknowledgement], int], None]
 
 
 class Link(asyncio.BufferedProtocol):

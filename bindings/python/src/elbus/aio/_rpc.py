@@ -16,7 +16,7 @@ from .._codecs import BYTES, Codec, decode_result, encode_params, message_pack
 from .._errors import Error, RefusedError, RpcError, SettingError, TimedOutError, TooLargeError, TooManyError
 from .._service import Context, ServiceBase, busy, failure_of
 from .._settings import Options, patience, within
-from .._types import Code, Frame, Kind, Op, Payload, Qos
+from .._types import Code, Frame, Payload
 from .._wire import RPC_ERROR, RPC_NOTIFICATION, RPC_REPLY, RPC_REQUEST
 from ._client import Client, OnFrame
 from ._link import Link
@@ -236,7 +236,7 @@ class Rpc:
             raise TooManyError(f"{self._calls_limit} calls wait for their reply")
         ident = next(client._ids) & ID_MASK or next(client._ids) & ID_MASK
         call = Call(self._loop.create_future(), ident, target, codec)
-        qos = Qos.REALTIME_PROCESSED if realtime else Qos.PROCESSED
+        qos = _wire.REALTIME_PROCESSED if realtime else _wire.PROCESSED
         if len(params) > client._frame_limit - len(address) - len(name) - _HEADER:
             client._encoded(address + bytes(_HEADER) + name, params)
         link.write(_wire.rpc_call(ident, qos, address, name, params), realtime)
@@ -273,12 +273,12 @@ class Rpc:
 
     # What arrives.
 
-    def _take(self, frames: list[Frame]) -> list[Frame]:
+    def _take(self, frames: _wire.Frames) -> list[Frame]:
         rest: list[Frame] = []
-        calls = self._calls
+        calls, message = self._calls, _wire.KIND_MESSAGE
         for frame in frames:
             kind, sender, _, payload, _ = frame
-            if kind is not Kind.MESSAGE or not payload:
+            if kind is not message or not payload:
                 rest.append(frame)
                 continue
             first = payload[0]
@@ -294,7 +294,7 @@ class Rpc:
             elif first == RPC_REQUEST:
                 self._requested(frame)
             elif first == RPC_NOTIFICATION and self._service is not None and self._service._on_notification:
-                self._notified(frame._replace(payload=payload[1:]))
+                self._notified(_wire.without_first_byte(frame))
             else:
                 rest.append(frame)
         return rest
@@ -380,11 +380,11 @@ class Rpc:
         link = self.client._link
         if link is None or (link.full and len(answer) > _SHORT):
             return
-        qos = Qos.REALTIME_PROCESSED if frame.realtime else Qos.PROCESSED
+        qos = _wire.REALTIME_PROCESSED if frame.realtime else _wire.PROCESSED
         address = frame.sender.encode() + b"\0"
         try:
             # Nobody waits for the acknowledgement: the caller has a deadline.
-            link.write(_wire.request(0, Op.MESSAGE, qos, address, answer), frame.realtime)
+            link.write(_wire.request(0, _wire.MESSAGE, qos, address, answer), frame.realtime)
         except Error as error:
             log.warning("%s: a reply to %s is left out: %s", self.client.name, frame.sender, error)
 
@@ -445,8 +445,10 @@ class Service(ServiceBase):
 
         `on_frame` is given what is no call, such as publications of the topics subscribed to.
         """
-        async with Client(name, address, on_frame=on_frame, **options) as client:
-            Rpc(client, self)
+        client = Client(name, address, on_frame=on_frame, **options)
+        # Before the name can be called.
+        Rpc(client, self)
+        async with client:
             if subscribe:
                 await client.subscribe(subscribe)
             await client.wait_closed()
