@@ -14,6 +14,7 @@
 pub(crate) mod pool;
 mod queue;
 mod room;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +24,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use queue::{MAX_PARTS, SendQueue};
 pub(crate) use room::{Line, Ticket};
 
@@ -36,15 +36,6 @@ use crate::{
 /// How often a holder of the token looks again before it hands over: one that kept on would write for others for as
 /// long as they append.
 const INLINE_ROUNDS: usize = 4;
-
-/// Bytes of each outbox that nobody counts, so that one whose receiver keeps up has nothing to do with the accounts.
-pub(crate) const UNCOUNTED: usize = 128 * 1024;
-
-/// Bytes that are taken from the accounts at a time.
-const RESERVED: usize = 256 * 1024;
-
-/// Bytes that the holder of the token takes at a time when those behind them may be dropped.
-const DROPPABLE: usize = 256 * 1024;
 
 /// Where an outbox writes.
 pub(crate) trait Wire {
@@ -351,222 +342,6 @@ pub(crate) enum Next {
     Released,
     /// Go on with this.
     More(Batch),
-}
-
-impl State {
-    fn queued(&self) -> usize {
-        self.queue.len() + self.in_flight
-    }
-
-    fn is_over(&self) -> bool {
-        self.queued() >= self.mark || self.starved
-    }
-
-    /// Sees to it that what waits beyond the part that nobody counts is taken from the accounts.
-    fn reserve(&mut self) -> bool {
-        while self.queued() > UNCOUNTED + self.room.held() {
-            if !self.room.grow(RESERVED) {
-                self.starved = true;
-                self.watch_for_stall();
-                return false;
-            }
-        }
-        true
-    }
-
-    fn return_room(&mut self) {
-        let needed = self.queued().saturating_sub(UNCOUNTED).next_multiple_of(RESERVED);
-        // With some slack, so that it does not go to and fro.
-        if needed == 0 || self.room.held() > needed + RESERVED {
-            self.room.shrink_to(needed);
-        }
-        self.starved &= self.queued() > UNCOUNTED / 2;
-    }
-
-    /// Its time begins; the writer task, if there is one, has a stall to watch for now.
-    fn watch_for_stall(&mut self) {
-        self.stall = Stall::start();
-        if let Some(waker) = self.writer.take() {
-            waker.wake();
-        }
-    }
-
-    /// Whether a frame may be appended now. A frame larger than the mark is admitted when the outbox is below it.
-    #[inline]
-    pub(crate) fn admit(&mut self, ticket: Option<Ticket>) -> Admission {
-        if self.life != Life::Open {
-            return Admission::Closed;
-        }
-        if self.is_over() || !self.reserve() || !self.line.is_turn(ticket) {
-            return Admission::Full;
-        }
-        Admission::Granted
-    }
-
-    /// What becomes of frames that are not admitted.
-    pub(crate) const fn choice(&self) -> SlowConsumer {
-        self.choice
-    }
-
-    /// Leaves publications out.
-    pub(crate) const fn drop_newest(&mut self, frames: u64) {
-        self.dropped += frames;
-    }
-
-    /// Drops the oldest publications, so that at least `bytes` fit below the mark; says whether they do now.
-    pub(crate) fn drop_oldest(&mut self, bytes: usize) -> bool {
-        if self.barren || !self.line.is_empty() {
-            return false;
-        }
-        // More than is needed, so that it is not done for each frame anew.
-        let wanted = (self.queued() + bytes).saturating_sub(self.mark) + self.mark / 16;
-        self.dropped += self.queue.drop_publications(wanted);
-        self.return_room();
-        let fits = !self.is_over();
-        self.barren = !fits;
-        fits
-    }
-
-    /// Publications left out so far.
-    pub(crate) const fn dropped(&self) -> u64 {
-        self.dropped
-    }
-
-    fn join_line(&mut self, ticket: &mut Option<Ticket>, waker: &Waker) {
-        if self.choice.drops() && self.line.is_empty() {
-            // Nobody minded before.
-            self.stall = Stall::start();
-        }
-        self.line.wait(ticket, waker);
-    }
-
-    /// Whether frames may still be admitted, now or later.
-    pub(crate) fn is_open(&self) -> bool {
-        self.life == Life::Open
-    }
-
-    /// Whether appends are refused, but what is appended all the same is still written.
-    pub(crate) fn is_sealed(&self) -> bool {
-        self.life == Life::Sealed
-    }
-
-    /// Whether nothing more is written.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.life == Life::Closed
-    }
-
-    /// Appends one frame by copying its parts. Admission is the caller's business: acknowledgements and the broker's
-    /// own words are never held back.
-    #[inline]
-    pub(crate) fn append(&mut self, parts: [&[u8]; 3], frames: u64) {
-        let before = self.queued();
-        self.queue.copy(parts);
-        self.count(before, frames);
-    }
-
-    /// Appends a frame whose payload is shared, not copied.
-    pub(crate) fn append_shared(&mut self, head: [&[u8]; 3], payload: Bytes, frames: u64) {
-        let before = self.queued();
-        self.queue.copy(head);
-        self.queue.share(payload);
-        self.count(before, frames);
-    }
-
-    #[inline]
-    fn count(&mut self, before: usize, frames: u64) {
-        let queued = self.queued();
-        self.written.frames += frames;
-        self.written.bytes += (queued - before) as u64;
-        if queued >= self.mark && before < self.mark {
-            self.watch_for_stall();
-        }
-    }
-
-    /// Leaves the line: the turn is used.
-    pub(crate) fn use_turn(&mut self, ticket: Ticket) {
-        self.line.leave(ticket);
-    }
-
-    /// Ends a run of appends: gives the place in the line up, lets the next one go ahead, and says whether the
-    /// caller has to flush.
-    #[inline]
-    pub(crate) fn settle(&mut self, ticket: Option<Ticket>, realtime: bool) -> Touch {
-        if let Some(ticket) = ticket {
-            self.line.leave(ticket);
-        }
-        self.pass_turn();
-        // A flush that is held up to gather more has gathered enough at a block.
-        let gathered = self.delayed && self.queue.len() >= pool::BLOCK;
-        let touch = !self.dirty || (realtime && !self.urgent) || gathered;
-        self.dirty = true;
-        self.urgent |= realtime;
-        if touch { Touch::Flush } else { Touch::Nothing }
-    }
-
-    /// Whether a flush may be held up to gather more; if so, the caller sees to a later one.
-    pub(crate) fn may_wait(&mut self) -> Hold {
-        if self.urgent || self.queue.len() >= pool::BLOCK {
-            return Hold::No;
-        }
-        if std::mem::replace(&mut self.delayed, true) {
-            Hold::Already
-        } else {
-            Hold::Yes
-        }
-    }
-
-    /// The held-up flush is here.
-    pub(crate) fn hold_is_over(&mut self) {
-        self.delayed = false;
-    }
-
-    /// Bytes that wait for this client.
-    pub(crate) fn waiting(&self) -> usize {
-        self.queued()
-    }
-
-    /// What went to this client so far.
-    pub(crate) const fn written(&self) -> Written {
-        self.written
-    }
-
-    #[inline]
-    fn pass_turn(&mut self) {
-        if !self.line.is_empty() && !self.is_over() {
-            self.line.wake_first();
-        }
-    }
-
-    fn take(&mut self) -> Option<Batch> {
-        if self.writing || self.life == Life::Closed || self.queue.is_empty() {
-            return None;
-        }
-        self.writing = true;
-        self.dirty = false;
-        self.urgent = false;
-        let batch = if self.choice == SlowConsumer::DropOldest {
-            self.barren = false;
-            self.queue.split_front(DROPPABLE.min(self.mark / 2))
-        } else {
-            std::mem::take(&mut self.queue)
-        };
-        self.in_flight = batch.len();
-        Some(Batch(batch))
-    }
-
-    fn moved(&mut self, n: usize) {
-        if n == 0 || self.life == Life::Closed {
-            return;
-        }
-        if self.is_over() {
-            self.stall = Stall::start();
-        }
-        self.in_flight -= n;
-        if self.room.held() > 0 || self.starved {
-            self.return_room();
-        }
-        self.pass_turn();
-    }
 }
 
 /// Whether a flush is held up.

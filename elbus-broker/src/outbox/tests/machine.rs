@@ -8,6 +8,8 @@ use std::{
     task::Wake,
 };
 
+use bytes::Bytes;
+
 use super::*;
 
 /// A wire that takes so many bytes, and then none.
