@@ -38,6 +38,20 @@ async function peer(t, kind, address, name) {
 
 const hex = (text) => Buffer.from(text).toString('hex');
 
+test('the Python service of the examples, of ten lines, is called from JavaScript', { skip }, async (t) => {
+  const server = await Server.start();
+  t.after(() => server.kill());
+  const script = `${process.env.ELBUS_ROOT}/bindings/python/examples/service.py`;
+  const child = spawn(python, [script], { env: { ...process.env, ELBUS_ADDRESS: server.address }, stdio: 'inherit' });
+  t.after(() => child.kill('SIGKILL'));
+  const rpc = new Service(await clients(t, server.address)('js'));
+  await until(async () => {
+    const listed = await rpc.call('.broker', 'client.list', { mask: 'plant.adder' });
+    return listed.clients.length === 1;
+  }, 'the service on the bus');
+  assert.equal(await rpc.call('plant.adder', 'add', { a: 2, b: 3 }), 5);
+});
+
 for (const kind of ['blocking', 'asyncio']) {
   for (const transport of ['address', 'tcp']) {
     test(
