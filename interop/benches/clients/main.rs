@@ -1,8 +1,10 @@
 //! Our client library against the published ones, all on our broker, in one run.
 //!
-//! Every library in turn does the same work in this process, several rounds; the broker is a process of its own. The
-//! figures are medians, CPU is this process's own time. `cargo bench … -- ROUNDS` for more than three rounds.
+//! Every library in turn does the same work in this process, several rounds, and so does a program without one, which is
+//! the limit; the broker is a process of its own. The figures are medians, CPU is this process's own time. `cargo bench … -- ROUNDS` for more than three rounds.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
+mod raw;
+
 use std::{
     collections::VecDeque,
     future::Future,
@@ -14,6 +16,7 @@ use std::{
 
 use busrt::client::AsyncClient as _;
 use elbus::client::AsyncClient as _;
+use raw::Raw;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Runtime;
 
@@ -34,6 +37,10 @@ trait Library: Sized + Send + 'static {
     fn hear(verdict: Self::Verdict) -> impl Future<Output = ()> + Send;
     /// Waits for the next frame.
     fn receive(&mut self) -> impl Future<Output = ()> + Send;
+    /// Nothing more is sent: what was gathered is written. Libraries do that by themselves.
+    fn finish(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 struct Ours(elbus_client::Client, elbus_client::Inbox);
@@ -176,9 +183,11 @@ impl Case {
         }
     }
 
-    async fn run<L: Library>(self, address: &str) -> Round {
-        let mut one = L::connect(address, "one").await;
-        let mut other = L::connect(address, "other").await;
+    /// Names are used once: published clients take a while to leave.
+    async fn run<L: Library>(self, address: &str, names: [&str; 2]) -> Round {
+        let [one_name, other_name] = names.map(str::to_owned);
+        let mut one = L::connect(address, &one_name).await;
+        let mut other = L::connect(address, &other_name).await;
         let count = self.count();
         let (start, cpu) = (Instant::now(), cpu());
         let mut each = Vec::new();
@@ -191,11 +200,12 @@ impl Case {
                 });
                 let sending = tokio::spawn(async move {
                     match self {
-                        Self::InFlight => keep_in_flight(&mut one, count).await,
+                        Self::InFlight => keep_in_flight(&mut one, &other_name, count).await,
                         _ => {
                             for _ in 0..count {
-                                one.send("other", false).await;
+                                one.send(&other_name, false).await;
                             }
+                            one.finish().await;
                         }
                     }
                     one
@@ -204,16 +214,17 @@ impl Case {
                 receiving.await.unwrap();
             }
             Self::PingPong => {
+                let target = other_name.clone();
                 let answering = tokio::spawn(async move {
                     for _ in 0..count {
                         other.receive().await;
-                        other.send("one", true).await;
+                        other.send(&one_name, true).await;
                     }
                     other
                 });
                 for _ in 0..count {
                     let start = Instant::now();
-                    one.send("other", true).await;
+                    one.send(&target, true).await;
                     one.receive().await;
                     each.push(start.elapsed());
                 }
@@ -229,13 +240,13 @@ impl Case {
     }
 }
 
-async fn keep_in_flight<L: Library>(one: &mut L, count: u32) {
+async fn keep_in_flight<L: Library>(one: &mut L, target: &str, count: u32) {
     let mut verdicts = VecDeque::with_capacity(IN_FLIGHT);
     for _ in 0..count {
         if verdicts.len() == IN_FLIGHT {
             L::hear(verdicts.pop_front().unwrap()).await;
         }
-        verdicts.push_back(one.ask("other").await);
+        verdicts.push_back(one.ask(target).await);
     }
     for verdict in verdicts {
         L::hear(verdict).await;
@@ -331,16 +342,21 @@ impl Figures {
 }
 
 fn measure(runtime: &Runtime, address: &str, case: Case, rounds: usize) {
-    let mut results: [Vec<Round>; 3] = Default::default();
+    let mut results: [Vec<Round>; 4] = Default::default();
     for round in 0..rounds {
         eprint!("\r{}: round {} of {rounds} ", case.name(), round + 1);
         // In turns, so that whatever else the machine does hits all of them.
-        results[0].push(runtime.block_on(case.run::<Ours>(address)));
-        results[1].push(runtime.block_on(case.run::<Elbus>(address)));
-        results[2].push(runtime.block_on(case.run::<Busrt>(address)));
+        let names = ["a", "b", "c", "d"].map(|library| {
+            ["one", "other"].map(|end| format!("{end}.{library}.{round}.{}", case.name().replace(' ', "-")))
+        });
+        let [ours, elbus, busrt, raw] = names.each_ref().map(|names| names.each_ref().map(String::as_str));
+        results[0].push(runtime.block_on(case.run::<Ours>(address, ours)));
+        results[1].push(runtime.block_on(case.run::<Elbus>(address, elbus)));
+        results[2].push(runtime.block_on(case.run::<Busrt>(address, busrt)));
+        results[3].push(runtime.block_on(case.run::<Raw>(address, raw)));
     }
     eprint!("\r\x1b[K");
-    let names = [Ours::NAME, Elbus::NAME, Busrt::NAME];
+    let names = [Ours::NAME, Elbus::NAME, Busrt::NAME, Raw::NAME];
     let figures: Vec<_> = names
         .into_iter()
         .zip(&mut results)
