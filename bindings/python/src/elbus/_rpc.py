@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from _thread import allocate_lock
+from collections import deque
 from collections.abc import Iterable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Callable, Literal, Optional, Union, overload
@@ -392,10 +393,11 @@ class _Pool:
     ) -> None:
         self._service = service
         self._handle = handle
-        self._waiting: SimpleQueue[tuple[Frame, _wire.Request]] = SimpleQueue()
+        self._waiting: deque[tuple[Frame, _wire.Request]] = deque()
         self._notes: SimpleQueue[Frame] = SimpleQueue()
         self._noting = False
         self._lock = threading.Lock()
+        self._ready = threading.Condition(self._lock)
         self._threads = 0
         self._idle = 0
         self._blocked = 0
@@ -404,9 +406,10 @@ class _Pool:
     def add(self, frame: Frame, request: _wire.Request) -> bool:
         """Have a call handled; false if too many wait."""
         with self._lock:
-            if self._waiting.qsize() >= self._service.waiting_requests + self._idle:
+            if len(self._waiting) >= self._service.waiting_requests + self._idle:
                 return False
-            self._waiting.put((frame, request))
+            self._waiting.append((frame, request))
+            self._ready.notify()
             self._grow()
         return True
 
@@ -436,30 +439,26 @@ class _Pool:
 
     def _grow(self) -> None:
         limit = self._service.concurrent + min(self._blocked, self._service.waiting_requests)
-        if self._waiting.qsize() > self._idle and self._threads < limit:
+        # A call is taken and its thread busy in one step: an idle thread is one that will take some.
+        if len(self._waiting) > self._idle and self._threads < limit:
             self._threads += 1
             threading.Thread(target=self._work, name="elbus-handler", daemon=True).start()
 
     def _work(self) -> None:
         self._own.handling = True
-        more = lambda: not self._waiting.empty()  # noqa: E731
+        more = lambda: bool(self._waiting)  # noqa: E731
         while True:
             with self._lock:
                 if self._threads > self._service.concurrent + self._blocked:
                     self._threads -= 1
                     return
                 self._idle += 1
-            try:
-                frame, request = self._waiting.get(timeout=_IDLE)
-            except Empty:
-                with self._lock:
-                    self._idle -= 1
-                    if self._waiting.empty():
-                        self._threads -= 1
-                        return
-                continue
-            with self._lock:
+                found = self._ready.wait_for(more, _IDLE)
                 self._idle -= 1
+                if not found:
+                    self._threads -= 1
+                    return
+                frame, request = self._waiting.popleft()
             self._handle(frame, request, more)
 
     def _note(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from queue import Empty, SimpleQueue
+from collections import deque
 from typing import Any, Callable
 
 #: Threads beyond which work waits.
@@ -18,8 +18,10 @@ class Spawner:
     """Runs functions, each on a thread that nothing else runs on meanwhile."""
 
     def __init__(self) -> None:
-        self._work: SimpleQueue[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]] = SimpleQueue()
-        self._changed = threading.Condition()
+        self._work: deque[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]] = deque()
+        lock = threading.Lock()
+        #: There is work; and: a thread has come to the end of its own.
+        self._ready, self._rested = threading.Condition(lock), threading.Condition(lock)
         self._threads = 0
         self._idle = 0
         self._pid = os.getpid()
@@ -27,29 +29,26 @@ class Spawner:
 
     def run(self, f: Callable[..., object], *args: Any, **kwargs: Any) -> None:
         """Run a function on some thread."""
-        with self._changed:
-            self._work.put((f, args, kwargs))
-            if self._work.qsize() > self._idle and self._threads < LIMIT:
+        with self._ready:
+            self._work.append((f, args, kwargs))
+            # Work is taken and a thread is busy in one step: an idle thread is one that will take some.
+            if len(self._work) > self._idle and self._threads < LIMIT:
                 self._threads += 1
                 threading.Thread(target=self._run, name="elbus-handler", daemon=True).start()
+            else:
+                self._ready.notify()
 
     def _run(self) -> None:
         while True:
-            with self._changed:
+            with self._ready:
                 self._idle += 1
-                self._changed.notify_all()
-            try:
-                f, args, kwargs = self._work.get(timeout=_IDLE)
-            except Empty:
-                with self._changed:
-                    if self._work.empty():
-                        self._idle -= 1
-                        self._threads -= 1
-                        return
-                    self._idle -= 1
-                continue
-            with self._changed:
+                self._rested.notify_all()
+                found = self._ready.wait_for(lambda: bool(self._work), _IDLE)
                 self._idle -= 1
+                if not found:
+                    self._threads -= 1
+                    return
+                f, args, kwargs = self._work.popleft()
             try:
                 f(*args, **kwargs)
             except BaseException as error:
@@ -58,5 +57,5 @@ class Spawner:
     def _finish(self) -> None:
         """Let what is in progress come to its end, as threads of a program do."""
         if self._pid == os.getpid():
-            with self._changed:
-                self._changed.wait_for(lambda: self._work.empty() and self._idle == self._threads, _END)
+            with self._rested:
+                self._rested.wait_for(lambda: not self._work and self._idle == self._threads, _END)
