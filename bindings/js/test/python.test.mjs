@@ -42,7 +42,10 @@ test('the Python service of the examples, of ten lines, is called from JavaScrip
   const server = await Server.start();
   t.after(() => server.kill());
   const script = `${process.env.ELBUS_ROOT}/bindings/python/examples/service.py`;
-  const child = spawn(python, [script], { env: { ...process.env, ELBUS_ADDRESS: server.address }, stdio: 'inherit' });
+  const child = spawn(python, [script], {
+    env: { ...process.env, ELBUS_ADDRESS: server.address },
+    stdio: 'inherit',
+  });
   t.after(() => child.kill('SIGKILL'));
   const rpc = new Service(await clients(t, server.address)('js'));
   await until(async () => {
