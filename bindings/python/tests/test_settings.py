@@ -1,10 +1,12 @@
 """What is refused before anything is sent: settings, names, filters, addresses."""
 
+import asyncio
+
 import pytest
 
 import elbus
 import elbus.aio
-from elbus import MalformedError, SettingError, TooManyError
+from elbus import MalformedError, NotConnectedError, SettingError, TooManyError
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,17 @@ def test_names_that_cannot_be_registered_are_refused_before_connecting(kind, wro
     make = elbus.Client if kind == "sync" else elbus.aio.Client
     with pytest.raises(MalformedError):
         make(wrong, "/tmp/none.sock")
+
+
+def test_a_client_that_was_never_connected_says_how_to_connect_it():
+    with pytest.raises(NotConnectedError, match="use the client in a `with` statement"):
+        elbus.Client("a.b", "/tmp/none.sock").send("c", "x")
+
+    async def send():
+        await elbus.aio.Client("a.b", "/tmp/none.sock").send("c", "x")
+
+    with pytest.raises(NotConnectedError, match="not connected yet"):
+        asyncio.run(send())
 
 
 def test_more_filters_than_the_limit_are_refused(bus, kind):

@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Optional
 
 from . import _address, _names, _wire
-from ._errors import Error, MalformedError, TooLargeError
+from ._errors import ClosedError, Error, MalformedError, NotConnectedError, TooLargeError
 from ._filters import Filters
 from ._settings import Options, Settings
 from ._types import Payload
@@ -95,3 +95,10 @@ class Base:
 
     def _may_pass(self, error: Error) -> bool:
         return getattr(error, "may_pass", True)
+
+    def _not_connected(self) -> NotConnectedError:
+        if self._state is State.CLOSED:
+            return ClosedError(f"the client is closed: {self._why}")
+        if self._state is State.NEW:
+            return NotConnectedError("not connected yet: use the client in a `with` statement, or call connect()")
+        return NotConnectedError(f"not connected to the broker: {self._why or self._state.value}")

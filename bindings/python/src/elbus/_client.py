@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Callable, Literal, Optional, Union, overload
 from . import _filters, _greeting, _wire
 from ._acks import INBOX_FULL, LOST, Ack, Done, Pending, Restored
 from ._base import ID_MASK, Base, State
-from ._errors import ClosedError, ConnectError, Error, NotConnectedError, RefusedError, WaitInCallbackError
+from ._errors import ClosedError, ConnectError, Error, RefusedError, WaitInCallbackError
 from ._inbox import Inbox
 from ._link import Link
 from ._settings import Options, patience
@@ -358,11 +358,6 @@ class Client(Base):
         if link is None:
             raise self._not_connected()
         return link
-
-    def _not_connected(self) -> NotConnectedError:
-        if self._state is State.CLOSED:
-            return ClosedError(f"the client is closed: {self._why}")
-        return NotConnectedError(f"not connected to the broker: {self._why or self._state.value}")
 
     def _forget(self, ident: int) -> None:
         self._pending.pop(ident, None)

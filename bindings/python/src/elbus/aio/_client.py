@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Literal, Optional, Union, overl
 from .. import _filters, _wire
 from .._acks import INBOX_FULL, LOST, failure
 from .._base import ID_MASK, Base, State
-from .._errors import ClosedError, ConnectError, Error, NotConnectedError, RefusedError, TimedOutError
+from .._errors import ClosedError, ConnectError, Error, RefusedError, TimedOutError
 from .._settings import Options, patience
 from .._types import Frame, Op, Payload, Qos
 from ._acks import TIMED_OUT, Ack, Pending
@@ -345,11 +345,6 @@ class Client(Base):
                 await asyncio.wait_for(watcher, max(end - self._loop.time(), 0))
             except asyncio.TimeoutError:
                 return
-
-    def _not_connected(self) -> NotConnectedError:
-        if self._state is State.CLOSED:
-            return ClosedError(f"the client is closed: {self._why}")
-        return NotConnectedError(f"not connected to the broker: {self._why or self._state.value}")
 
     # What comes.
 
