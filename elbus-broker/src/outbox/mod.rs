@@ -115,6 +115,8 @@ pub(crate) struct State {
     room: Reservation,
     /// There is no more of it.
     starved: bool,
+    /// Below so many bytes a frame is admitted without a look at mark and accounts.
+    ceiling: usize,
 }
 
 /// For how long a receiver takes nothing.
@@ -170,6 +172,7 @@ impl Outbox {
                 barren: false,
                 room,
                 starved: false,
+                ceiling: state::ceiling(mark, 0),
             }),
         }
     }

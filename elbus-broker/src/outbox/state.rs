@@ -15,6 +15,11 @@ const RESERVED: usize = 256 * 1024;
 /// Bytes that the holder of the token takes at a time when those behind them may be dropped.
 const DROPPABLE: usize = 256 * 1024;
 
+/// Where an outbox with this mark and this part of the accounts has to look at either.
+pub(super) fn ceiling(mark: usize, reserved: usize) -> usize {
+    mark.min(UNCOUNTED + reserved + 1)
+}
+
 impl State {
     pub(super) fn queued(&self) -> usize {
         self.queue.len() + self.in_flight
@@ -30,10 +35,19 @@ impl State {
             if !self.room.grow(RESERVED) {
                 self.starved = true;
                 self.watch_for_stall();
-                return false;
+                break;
             }
         }
-        true
+        self.set_ceiling();
+        !self.starved
+    }
+
+    fn set_ceiling(&mut self) {
+        self.ceiling = if self.starved {
+            0
+        } else {
+            ceiling(self.mark, self.room.held())
+        };
     }
 
     fn return_room(&mut self) {
@@ -43,6 +57,7 @@ impl State {
             self.room.shrink_to(needed);
         }
         self.starved &= self.queued() > UNCOUNTED / 2;
+        self.set_ceiling();
     }
 
     /// Its time begins; the writer task, if there is one, has a stall to watch for now.
@@ -56,10 +71,19 @@ impl State {
     /// Whether a frame may be appended now. A frame larger than the mark is admitted when the outbox is below it.
     #[inline]
     pub(crate) fn admit(&mut self, ticket: Option<Ticket>) -> Admission {
+        if self.life == Life::Open && self.queued() < self.ceiling && self.line.is_turn(ticket) {
+            return Admission::Granted;
+        }
+        self.admit_beyond(ticket)
+    }
+
+    /// The rest of [`admit`](Self::admit), for those who do not keep up.
+    #[cold]
+    fn admit_beyond(&mut self, ticket: Option<Ticket>) -> Admission {
         if self.life != Life::Open {
             return Admission::Closed;
         }
-        if self.is_over() || !self.reserve() || !self.line.is_turn(ticket) {
+        if self.is_over() || !self.line.is_turn(ticket) || !self.reserve() {
             return Admission::Full;
         }
         Admission::Granted
