@@ -7,7 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use elbus_proto::{BROKER_INFO_TOPIC, BROKER_NAME, BROKER_WARN_TOPIC, Topic, TopicLimits, delivery::Kind};
+use elbus_proto::{BROKER_INFO_TOPIC, BROKER_WARN_TOPIC, Topic, TopicLimits};
 
 use serde::Serialize;
 
@@ -84,8 +84,7 @@ fn about_client(core: &Core, subject: &str, peer: &Peer) -> Placement {
 }
 
 fn announce(core: &Core, topic: &str, message: &[u8], receivers: &[Arc<Peer>]) -> Placement {
-    let mut run = Run::new(Kind::Publication, BROKER_NAME.into(), Some(topic.into()));
-    run.push(message, false, true);
+    let run = Run::announcement(topic, message);
     let mut touched = Vec::new();
     for peer in receivers {
         if matches!(

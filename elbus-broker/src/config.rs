@@ -53,11 +53,11 @@ pub struct Config {
     /// Connections of one UNIX user that have not finished their greeting. Default: 768, so that others get in beside one
     /// who does not finish any.
     pub user_greetings: usize,
-    /// Filters of all clients of one UNIX user. Default: 16,777,216.
+    /// Filters of all clients of one UNIX user. Default: 12,582,912, so that others get some beside one who takes all.
     pub user_subscriptions: usize,
     /// Filters of all clients. Default: 16,777,216.
     pub all_subscriptions: usize,
-    /// Bytes queued for all connections of one UNIX user. Default: 1 GiB.
+    /// Bytes queued for all connections of one UNIX user, counted as of all. Default: 768 MiB.
     pub user_queued: usize,
     /// Bytes queued for all connections. The first 128 KiB of each do not count. Default: 1 GiB.
     pub all_queued: usize,
@@ -93,9 +93,9 @@ impl Default for Config {
             greetings: 1_024,
             user_clients: 65_536,
             user_greetings: 768,
-            user_subscriptions: 1 << 24,
+            user_subscriptions: 3 << 22,
             all_subscriptions: 1 << 24,
-            user_queued: 1 << 30,
+            user_queued: 3 << 28,
             all_queued: 1 << 30,
             queue_size: 8_192,
             cached_routes: 1_024,

@@ -3,7 +3,10 @@ use std::{sync::Arc, task::Poll};
 
 use bytes::Bytes;
 use elbus_client::Frame;
-use elbus_proto::delivery::{self, Kind};
+use elbus_proto::{
+    BROKER_NAME,
+    delivery::{self, Kind},
+};
 
 use crate::{
     mailbox::{Mailbox, Posted},
@@ -73,6 +76,8 @@ pub(crate) struct Run {
     local: Vec<Frame>,
     frames: u64,
     realtime: bool,
+    /// Nobody is dropped or disconnected to make room for it.
+    modest: bool,
 }
 
 impl Run {
@@ -87,7 +92,16 @@ impl Run {
             local: Vec::new(),
             frames: 0,
             realtime: false,
+            modest: false,
         }
+    }
+
+    /// What the broker says of its own accord.
+    pub(crate) fn announcement(topic: &str, payload: &[u8]) -> Self {
+        let mut run = Self::new(Kind::Publication, BROKER_NAME.into(), Some(topic.into()));
+        run.modest = true;
+        run.push(payload, false, true);
+        run
     }
 
     /// One frame for a client in this process.
@@ -250,10 +264,7 @@ impl Run {
                         state.append_shared([&self.encoded, b"", b""], payload.clone(), self.frames);
                     }
                     (Some(encoded), payload) => {
-                        state.append_shared([b"", b"", b""], encoded.clone(), self.frames);
-                        if let Some(payload) = payload {
-                            state.append_shared([b"", b"", b""], payload.clone(), 0);
-                        }
+                        state.append_run(encoded.clone(), payload.clone(), self.frames);
                     }
                 }
                 let touch = state.settle(ticket, self.realtime);
@@ -271,13 +282,15 @@ impl Run {
     fn make_room(&self, state: &mut State) -> Room {
         let droppable = self.kind == Kind::Publication;
         match state.choice() {
-            SlowConsumer::Disconnect => Room::Cut,
+            _ if self.modest => Room::None,
+            // It may be only somebody else's turn.
+            SlowConsumer::Disconnect if state.is_over() => Room::Cut,
             SlowConsumer::DropOldest if droppable && state.drop_oldest(self.bytes()) => Room::Made,
             SlowConsumer::DropOldest | SlowConsumer::DropNewest if droppable => {
                 state.drop_newest(self.frames);
                 Room::Dropped
             }
-            SlowConsumer::Hold | SlowConsumer::DropOldest | SlowConsumer::DropNewest => Room::None,
+            _ => Room::None,
         }
     }
 

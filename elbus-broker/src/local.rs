@@ -72,10 +72,14 @@ impl LocalLink {
         }
         let mut payload = Some(payload);
         let mut routes = self.routes.lock();
+        let mut gone = None;
         for _ in 0..2 {
             let peer = match routes.target(target.as_bytes()) {
                 Ok(peer) => peer,
-                Err(code) => return self.refused(self.explained(code, Addressee::Client(target)), qos),
+                Err(code) => {
+                    gone.get_or_insert(code);
+                    break;
+                }
             };
             let Some(given) = payload.take() else {
                 break;
@@ -89,11 +93,14 @@ impl LocalLink {
                 }
                 One::Gone(given) => {
                     payload = Some(given);
+                    let is_slow = peer.cut_because() == Some(Cut::Slow);
+                    gone = is_slow.then_some(Code::NotDelivered);
                     routes.forget(target.as_bytes());
                 }
             }
         }
-        self.refused(Code::NotRegistered.into(), qos)
+        let code = gone.unwrap_or(Code::NotRegistered);
+        self.refused(self.explained(code, Addressee::Client(target)), qos)
     }
 
     /// Hears from the broker.

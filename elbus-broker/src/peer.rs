@@ -279,7 +279,7 @@ impl Peer {
     /// Disconnects a client that does not keep up and is not to be waited for. It leaves the bus when its session ends,
     /// which is about to: whoever finds it slow may be telling others that somebody has left.
     pub(crate) fn cut_as_slow(&self) {
-        if self.cut_because().is_none() {
+        if self.condemn(Cut::Slow) {
             self.core.totals.count_slow();
             let queued = self.waiting();
             tracing::warn!(client = %self.name, queued, "does not keep up: disconnected");
@@ -303,9 +303,9 @@ impl Peer {
         }
     }
 
-    /// Notes why the client is about to be disconnected; the first reason stands.
-    pub(crate) fn condemn(&self, why: Cut) {
-        let _ = self.cut.compare_exchange(0, why as u8, Relaxed, Relaxed);
+    /// Notes why the client is about to be disconnected; the first reason stands, and false is answered to others.
+    pub(crate) fn condemn(&self, why: Cut) -> bool {
+        self.cut.compare_exchange(0, why as u8, Relaxed, Relaxed).is_ok()
     }
 
     /// Disconnects the client: its queued bytes are freed, its session ends.

@@ -122,7 +122,7 @@ pub struct ClientInfo {
     pub r_frames: u64,
     /// Bytes of them: on sockets all of them, in this process addresses and payloads.
     pub r_bytes: u64,
-    /// Frames that went to it.
+    /// Frames that went to it or were queued for it, those dropped as the oldest included.
     pub w_frames: u64,
     /// Bytes of them: on sockets all of them, in this process payloads.
     pub w_bytes: u64,

@@ -132,13 +132,13 @@ impl Users {
     /// Room for the filters of a client of this user.
     pub(crate) fn filters(&self, user: Option<&Arc<User>>) -> Reservation {
         let of_user = user.map(|user| Arc::clone(&user.filters));
-        Reservation::new([Some(Arc::clone(&self.filters)), of_user])
+        Reservation::new([of_user, Some(Arc::clone(&self.filters))])
     }
 
     /// Room for what waits for a connection of this user.
     pub(crate) fn room(&self, user: Option<&Arc<User>>) -> Reservation {
         let of_user = user.map(|user| Arc::clone(&user.queued));
-        Reservation::new([Some(Arc::clone(&self.queued)), of_user])
+        Reservation::new([of_user, Some(Arc::clone(&self.queued))])
     }
 }
 

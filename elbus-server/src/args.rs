@@ -128,7 +128,7 @@ pub(crate) struct Args {
     user_greetings: usize,
 
     /// Filters of all clients of one UNIX user.
-    #[arg(long, value_name = "FILTERS", default_value_t = 1 << 24, value_parser = whole::<usize>)]
+    #[arg(long, value_name = "FILTERS", default_value_t = 3 << 22, value_parser = whole::<usize>)]
     user_subscriptions: usize,
 
     /// Filters of all clients.
@@ -136,7 +136,7 @@ pub(crate) struct Args {
     all_subscriptions: usize,
 
     /// Bytes that wait for all connections of one UNIX user.
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30, value_parser = whole::<usize>)]
+    #[arg(long, value_name = "BYTES", default_value_t = 3 << 28, value_parser = whole::<usize>)]
     user_queued: usize,
 
     /// Bytes that wait for all connections.

@@ -2,7 +2,8 @@
 use std::time::{Duration, Instant};
 
 use elbus_broker::{ClientInfo, SlowConsumer, SlowConsumers};
-use elbus_proto::{Code, Op, Qos};
+use elbus_client::Error;
+use elbus_proto::{BROKER_INFO_TOPIC, Code, Op, Qos};
 use elbus_testkit::{Got, PATIENCE, Raw, TestBroker, Transport, frame};
 
 use super::common::{Reader, addressed, await_queue, await_read, flood, is_on, message, number_of, numbered};
@@ -189,6 +190,40 @@ fn a_message_that_finds_a_receiver_full_that_is_not_to_be_waited_for_is_not_deli
     assert_eq!(verdicts[0], Ok(()));
     assert!(verdicts.contains(&Err(Code::NotDelivered)), "{verdicts:?}");
     assert_eq!(bus.broker.stats().slow, 1);
+}
+
+#[test]
+fn a_sender_in_the_brokers_process_hears_the_same() {
+    let bus = bus(SlowConsumer::Disconnect);
+    let _panel = bus.client(Transport::Unix, "panel");
+    let (sender, _inbox) = bus.broker.client("inside").unwrap();
+    let big = vec![0; 2 * MARK];
+    let send = async || sender.send("panel", &big[..]).qos(Qos::Processed).await;
+    let verdicts = [(); 3].map(|()| bus.block_on(send()));
+    let cut = verdicts.iter().position(Result::is_err).expect("it is full");
+    assert_eq!(verdicts[cut], Err(Error::Refused(Code::NotDelivered)));
+    assert_eq!(bus.broker.stats().slow, 1);
+}
+
+#[test]
+fn nobody_is_disconnected_and_nothing_dropped_to_make_room_for_an_announcement() {
+    for choice in [SlowConsumer::Disconnect, SlowConsumer::DropOldest] {
+        let bus = bus(choice);
+        let (mut panel, mut pump) = pair(&bus, Transport::Unix);
+        panel.subscribe(BROKER_INFO_TOPIC);
+        // It is taken whatever its size, and is more than the system takes.
+        let big = addressed("t", &vec![0; 16 * MARK]);
+        assert_eq!(pump.ask(1, Op::Publish, &big), Ok(()));
+        let before = bus.broker.stats();
+        let _other = bus.client(Transport::Unix, "other");
+        let after = bus.broker.stats();
+        assert_eq!(after.unannounced, before.unannounced + 1, "{choice}");
+        assert_eq!((after.slow, after.dropped), (0, 0), "{choice}");
+
+        let mut len = 0;
+        Reader::new(&panel).frames(1, |_, payload| len = payload.len());
+        assert_eq!(len, 16 * MARK, "{choice}");
+    }
 }
 
 #[test]

@@ -109,7 +109,7 @@ pub(crate) struct State {
     choice: SlowConsumer,
     /// Publications left out.
     dropped: u64,
-    /// There is no publication in the queue, as far as was found out.
+    /// There are not enough publications in the queue to make room, as far as was found out.
     barren: bool,
     /// Its part of what may wait for its user, and for all.
     room: Reservation,
@@ -317,8 +317,9 @@ impl Outbox {
     /// For how long the receiver has taken nothing although the outbox is over its mark; `None` below it.
     pub(crate) fn stall(&self) -> Option<Stall> {
         let state = self.lock();
-        // While nobody waits for it, one that publications are dropped for may take its time.
-        let matters = !state.choice.drops() || !state.line.is_empty();
+        // One that publications are dropped for may take its time, while nobody waits for it or for what it has taken
+        // from the accounts.
+        let matters = !state.choice.drops() || !state.line.is_empty() || state.starved;
         (state.life != Life::Closed && state.is_over() && matters).then_some(state.stall)
     }
 

@@ -9,17 +9,23 @@ use super::pool;
 /// How many parts one vectored write names at most. Linux takes 1,024; past a few dozen the copy dominates.
 pub(crate) const MAX_PARTS: usize = 32;
 
+/// Frames stand whole in a piece, but for the payload that is a piece of its own behind the one that ends with its head.
 enum Piece {
     Block(Vec<u8>),
     Shared(Bytes),
+    Payload(Bytes),
 }
 
 impl Piece {
     fn as_slice(&self) -> &[u8] {
         match self {
             Self::Block(block) => block,
-            Self::Shared(bytes) => bytes,
+            Self::Shared(bytes) | Self::Payload(bytes) => bytes,
         }
+    }
+
+    fn is_payload(&self) -> bool {
+        matches!(self, Self::Payload(_))
     }
 
     fn recycle(self) {
@@ -61,14 +67,22 @@ impl SendQueue {
         self.len += len;
     }
 
-    /// Appends shared bytes without copying them.
-    pub(crate) fn share(&mut self, bytes: Bytes) {
-        if bytes.is_empty() {
-            return;
+    /// Appends shared frames without copying them.
+    pub(crate) fn share(&mut self, frames: Bytes) {
+        self.push(Piece::Shared(frames));
+    }
+
+    /// Appends the payload of the frame whose head was appended last, without copying it.
+    pub(crate) fn share_payload(&mut self, payload: Bytes) {
+        if !payload.is_empty() {
+            self.push(Piece::Payload(payload));
         }
+    }
+
+    fn push(&mut self, piece: Piece) {
         self.seal();
-        self.len += bytes.len();
-        self.pieces.push_back(Piece::Shared(bytes));
+        self.len += piece.as_slice().len();
+        self.pieces.push_back(piece);
     }
 
     fn make_room(&mut self, len: usize) {
@@ -143,14 +157,16 @@ impl SendQueue {
         }
     }
 
-    /// Takes whole parts out of the front until they are so many bytes. None of them has been written in part.
+    /// Takes whole frames out of the front until they are so many bytes. None of them has been written in part.
     pub(crate) fn split_front(&mut self, bytes: usize) -> Self {
         let mut front = Self::default();
         while front.len < bytes
             && let Some(piece) = self.pieces.pop_front()
         {
-            front.len += piece.as_slice().len();
-            front.pieces.push_back(piece);
+            front.push(piece);
+            if let Some(payload) = self.pop_payload() {
+                front.push(payload);
+            }
         }
         if self.pieces.is_empty() && front.len < bytes {
             front.len += self.tail.len();
@@ -160,40 +176,32 @@ impl SendQueue {
         front
     }
 
-    /// Drops publications from the front until so many bytes are free, and answers how many. Frames stand whole in
-    /// the queue; a shared payload is a part of its own.
-    pub(crate) fn drop_publications(&mut self, bytes: usize) -> u64 {
+    /// Drops publications from the front until so many bytes are free, or there are no more of them. None of what is
+    /// queued has been written in part.
+    pub(crate) fn drop_publications(&mut self, bytes: usize) -> Dropped {
         self.seal();
-        let (mut freed, mut dropped) = (0, 0);
+        let mut dropped = Dropped::default();
         let mut kept = Self::default();
-        while freed < bytes
+        while dropped.bytes < bytes
             && let Some(piece) = self.pieces.pop_front()
         {
-            let mut rest = piece.as_slice();
-            while let Some(Ok(front)) = delivery::front(rest) {
-                let len = match front {
-                    Front::Bare => delivery::HEADER_LEN,
-                    Front::Frame(len) => usize::try_from(len).unwrap_or(usize::MAX),
-                };
-                let (here, behind) = rest.split_at(len.min(rest.len()));
-                let payload = if here.len() < len {
-                    self.pieces.pop_front()
-                } else {
-                    None
-                };
-                rest = behind;
-                if freed < bytes && here[0] == Kind::Publication as u8 {
-                    freed += len;
-                    dropped += 1;
+            if piece.is_payload() || !frames(piece.as_slice()).any(is_publication) {
+                kept.push(piece);
+                continue;
+            }
+            for frame in frames(piece.as_slice()) {
+                let payload = if frame.lacks { self.pop_payload() } else { None };
+                if dropped.bytes < bytes && is_publication(frame) {
+                    dropped.frames += 1;
+                    dropped.bytes += frame.bytes.len();
+                    dropped.bytes += payload.map_or(0, |payload| payload.as_slice().len());
                     continue;
                 }
-                kept.copy([here, b"", b""]);
+                kept.copy([frame.bytes, b"", b""]);
                 if let Some(payload) = payload {
                     kept.push(payload);
                 }
             }
-            // Nothing, or what is no frame.
-            kept.copy([rest, b"", b""]);
             piece.recycle();
         }
         for piece in std::mem::take(&mut self.pieces) {
@@ -203,10 +211,10 @@ impl SendQueue {
         dropped
     }
 
-    fn push(&mut self, piece: Piece) {
-        self.seal();
-        self.len += piece.as_slice().len();
-        self.pieces.push_back(piece);
+    /// Takes the payload of the frame that was in front.
+    fn pop_payload(&mut self) -> Option<Piece> {
+        let is_payload = self.pieces.front().is_some_and(Piece::is_payload);
+        is_payload.then(|| self.pieces.pop_front()).flatten()
     }
 
     /// Gives the empty queue's memory back to the thread.
@@ -218,6 +226,42 @@ impl SendQueue {
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
+}
+
+/// Publications that were dropped, and the bytes that they took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Dropped {
+    pub(crate) frames: u64,
+    pub(crate) bytes: usize,
+}
+
+/// A frame in a piece.
+#[derive(Clone, Copy)]
+struct Stored<'a> {
+    bytes: &'a [u8],
+    /// Its payload is the next piece.
+    lacks: bool,
+}
+
+fn is_publication(frame: Stored<'_>) -> bool {
+    frame.bytes[0] == Kind::Publication as u8
+}
+
+/// The frames of a piece, one after the other; what is none comes last, in one.
+fn frames(mut piece: &[u8]) -> impl Iterator<Item = Stored<'_>> {
+    std::iter::from_fn(move || {
+        let len = match delivery::front(piece) {
+            Some(Ok(Front::Bare)) => delivery::HEADER_LEN,
+            Some(Ok(Front::Frame(len))) => usize::try_from(len).unwrap_or(usize::MAX),
+            Some(Err(_)) | None => piece.len(),
+        };
+        let (bytes, rest) = piece.split_at_checked(len).unwrap_or((piece, b""));
+        piece = rest;
+        (!bytes.is_empty()).then_some(Stored {
+            bytes,
+            lacks: bytes.len() < len,
+        })
+    })
 }
 
 #[cfg(test)]
@@ -284,11 +328,17 @@ mod tests {
         let head = [&delivery::header(kind, body, false)[..], b"s\0"].concat();
         if payload.len() > 1000 {
             queue.copy([&head, b"", b""]);
-            queue.share(Bytes::copy_from_slice(payload));
+            queue.share_payload(Bytes::copy_from_slice(payload));
         } else {
             queue.copy([&head, payload, b""]);
         }
         [&head, payload].concat()
+    }
+
+    /// Payloads that look like publications themselves.
+    fn misleading(n: usize) -> Vec<u8> {
+        let len = if n.is_multiple_of(7) { 3000 + n } else { n };
+        vec![Kind::Publication as u8; len]
     }
 
     #[test]
@@ -296,14 +346,13 @@ mod tests {
         for bytes in [0, 1, 5_000, 40_000, usize::MAX] {
             let mut queue = SendQueue::default();
             let mut kept: Vec<u8> = Vec::new();
-            let (mut dropped, mut freed) = (0, 0);
+            let mut dropped = Dropped::default();
             for n in 0..300_usize {
-                let payload = vec![n as u8; if n % 7 == 0 { 3000 } else { n }];
                 let kind = [Kind::Publication, Kind::Message, Kind::Broadcast][n % 3];
-                let frame = append(&mut queue, kind, &payload);
-                if kind == Kind::Publication && freed < bytes {
-                    freed += frame.len();
-                    dropped += 1;
+                let frame = append(&mut queue, kind, &misleading(n));
+                if kind == Kind::Publication && dropped.bytes < bytes {
+                    dropped.bytes += frame.len();
+                    dropped.frames += 1;
                 } else {
                     kept.extend(frame);
                 }
@@ -320,17 +369,30 @@ mod tests {
     }
 
     #[test]
-    fn the_front_that_is_split_off_and_the_rest_are_the_whole() {
-        for bytes in [0, 1, 100_000, usize::MAX] {
+    fn the_front_that_is_split_off_has_whole_frames_and_so_has_the_rest_when_publications_are_dropped_from_it()
+     {
+        for bytes in [0, 1, 3_000, 10_000, 100_000, 150_000, usize::MAX] {
             let mut queue = SendQueue::default();
-            let mut expected = Vec::new();
+            let mut frames = Vec::new();
             for n in 0..300_usize {
-                expected.extend(append(&mut queue, Kind::Message, &vec![n as u8; n * 20]));
+                let kind = [Kind::Publication, Kind::Message][n % 2];
+                frames.push((kind, append(&mut queue, kind, &misleading(n))));
             }
             let mut front = queue.split_front(bytes);
-            assert!(front.len() >= bytes.min(expected.len()));
-            let split = [drain(&mut front, usize::MAX), drain(&mut queue, usize::MAX)].concat();
-            assert!(split == expected, "{bytes} bytes");
+            let mut split = 0;
+            while split < front.len() {
+                split += frames.remove(0).1.len();
+            }
+            assert_eq!(split, front.len(), "{bytes} bytes: a frame is split");
+            assert_eq!(drain(&mut front, usize::MAX).len(), split);
+
+            let (publications, others): (Vec<_>, Vec<_>) = frames
+                .into_iter()
+                .partition(|(kind, _)| *kind == Kind::Publication);
+            let dropped = queue.drop_publications(usize::MAX);
+            assert_eq!(dropped.frames, publications.len() as u64, "{bytes} bytes");
+            let rest: Vec<u8> = others.into_iter().flat_map(|(_, frame)| frame).collect();
+            assert!(drain(&mut queue, usize::MAX) == rest, "{bytes} bytes");
         }
     }
 }

@@ -25,21 +25,20 @@ impl State {
         self.queue.len() + self.in_flight
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    /// Whether more waits than may: a frame is admitted again when the receiver has taken some of it.
+    pub(crate) fn is_over(&self) -> bool {
         self.queued() >= self.mark || self.starved
     }
 
-    /// Sees to it that what waits beyond the part that nobody counts is taken from the accounts.
-    fn reserve(&mut self) -> bool {
+    /// Takes what waits beyond the part that nobody counts from the accounts, as far as there is some left.
+    fn reserve(&mut self) {
         while self.queued() > UNCOUNTED + self.room.held() {
             if !self.room.grow(RESERVED) {
                 self.starved = true;
-                self.watch_for_stall();
                 break;
             }
         }
         self.set_ceiling();
-        !self.starved
     }
 
     fn set_ceiling(&mut self) {
@@ -83,7 +82,7 @@ impl State {
         if self.life != Life::Open {
             return Admission::Closed;
         }
-        if self.is_over() || !self.line.is_turn(ticket) || !self.reserve() {
+        if self.is_over() || !self.line.is_turn(ticket) {
             return Admission::Full;
         }
         Admission::Granted
@@ -94,23 +93,31 @@ impl State {
         self.choice
     }
 
-    /// Leaves publications out.
+    /// Leaves publications out that are not queued.
     pub(crate) const fn drop_newest(&mut self, frames: u64) {
         self.dropped += frames;
     }
 
-    /// Drops the oldest publications, so that at least `bytes` fit below the mark; says whether they do now.
+    /// Drops the oldest publications, so that at least `bytes` fit; says whether they do now.
     pub(crate) fn drop_oldest(&mut self, bytes: usize) -> bool {
-        if self.barren || !self.line.is_empty() {
+        let needed = self.queued() + bytes;
+        let wanted = if self.starved {
+            // Nothing is taken from the accounts before most of it is gone.
+            needed.saturating_sub(UNCOUNTED / 2)
+        } else {
+            // More than is needed, so that it is not done for each frame anew.
+            needed.saturating_sub(self.mark) + self.mark / 16
+        };
+        let in_vain = self.starved && self.in_flight > UNCOUNTED / 2;
+        if self.barren || in_vain || !self.line.is_empty() {
             return false;
         }
-        // More than is needed, so that it is not done for each frame anew.
-        let wanted = (self.queued() + bytes).saturating_sub(self.mark) + self.mark / 16;
-        self.dropped += self.queue.drop_publications(wanted);
+        let dropped = self.queue.drop_publications(wanted);
+        self.dropped += dropped.frames;
         self.return_room();
-        let fits = !self.is_over();
-        self.barren = !fits;
-        fits
+        // Those that are queued from now on are not looked for before the receiver takes something.
+        self.barren = dropped.bytes < wanted;
+        !self.is_over()
     }
 
     /// Publications left out so far.
@@ -154,7 +161,17 @@ impl State {
     pub(crate) fn append_shared(&mut self, head: [&[u8]; 3], payload: Bytes, frames: u64) {
         let before = self.queued();
         self.queue.copy(head);
-        self.queue.share(payload);
+        self.queue.share_payload(payload);
+        self.count(before, frames);
+    }
+
+    /// Appends shared frames; the payload of the last one may stand behind them.
+    pub(crate) fn append_run(&mut self, encoded: Bytes, payload: Option<Bytes>, frames: u64) {
+        let before = self.queued();
+        self.queue.share(encoded);
+        if let Some(payload) = payload {
+            self.queue.share_payload(payload);
+        }
         self.count(before, frames);
     }
 
@@ -163,7 +180,17 @@ impl State {
         let queued = self.queued();
         self.written.frames += frames;
         self.written.bytes += (queued - before) as u64;
-        if queued >= self.mark && before < self.mark {
+        if queued >= self.ceiling {
+            self.count_beyond(before);
+        }
+    }
+
+    /// The rest of [`count`](Self::count), for those who do not keep up.
+    #[cold]
+    fn count_beyond(&mut self, before: usize) {
+        let was_over = before >= self.mark || self.starved;
+        self.reserve();
+        if self.is_over() && !was_over {
             self.watch_for_stall();
         }
     }
@@ -232,7 +259,7 @@ impl State {
         self.urgent = false;
         let batch = if self.choice == SlowConsumer::DropOldest {
             self.barren = false;
-            self.queue.split_front(DROPPABLE.min(self.mark / 2))
+            self.queue.split_front(DROPPABLE.min(self.mark / 2).max(1))
         } else {
             std::mem::take(&mut self.queue)
         };
@@ -251,6 +278,7 @@ impl State {
         if self.room.held() > 0 || self.starved {
             self.return_room();
         }
+        self.barren &= self.is_over();
         self.pass_turn();
     }
 }

@@ -1,7 +1,10 @@
 //! The outbox against wires that are full, broken or slow.
 //!
-//! `machine` goes through its states one by one. `models` has loom try every interleaving of appenders, flushes and
+//! `machine` goes through its states one by one; `choices` through what becomes of publications for receivers that do
+//! not keep up. `models` has loom try every interleaving of appenders, flushes and
 //! the writer task: `RUSTFLAGS="--cfg elbus_loom" cargo test -p elbus-broker --lib --release outbox`.
+#[cfg(not(elbus_loom))]
+mod choices;
 #[cfg(not(elbus_loom))]
 mod machine;
 #[cfg(elbus_loom)]

@@ -7,6 +7,12 @@ use super::{Wrong, known, required, tables, value::text};
 
 pub(super) const SLOW_CONSUMERS: &str = "slow-consumers";
 
+/// The limits in force stand elsewhere, maybe below: the broker checks them.
+const LARGEST: NameLimits = NameLimits {
+    bytes: usize::MAX,
+    parts: usize::MAX,
+};
+
 const KEYS: [&str; 2] = ["name", "choice"];
 
 /// Name masks and choices, in their order.
@@ -16,7 +22,7 @@ pub(super) fn choices(value: &Spanned<DeValue<'_>>) -> Result<Vec<(String, SlowC
         known(table, &KEYS)?;
         let name = required("name", at.clone(), table)?;
         let mask = text(name)?;
-        NameMask::parse(mask.as_bytes(), NameLimits::default())
+        NameMask::parse(mask.as_bytes(), LARGEST)
             .map_err(|reason| Wrong::new(name.span(), format!("{mask:?}: {reason}")))?;
         let choice = required("choice", at, table)?;
         let parsed = text(choice)?.parse::<SlowConsumer>();

@@ -14,14 +14,14 @@ use super::*;
 
 /// A wire that takes so many bytes, and then none.
 #[derive(Default)]
-struct FakeWire {
-    out: RefCell<Vec<u8>>,
-    room: Cell<usize>,
+pub(super) struct FakeWire {
+    pub(super) out: RefCell<Vec<u8>>,
+    pub(super) room: Cell<usize>,
     broken: bool,
 }
 
 impl FakeWire {
-    fn with_room(room: usize) -> Self {
+    pub(super) fn with_room(room: usize) -> Self {
         let room = Cell::new(room);
         Self {
             room,
@@ -84,22 +84,22 @@ impl Waiter {
     }
 }
 
-fn flush(outbox: &Outbox, wire: &FakeWire) -> Option<Batch> {
+pub(super) fn flush(outbox: &Outbox, wire: &FakeWire) -> Option<Batch> {
     let mut handed = None;
     assert_eq!(outbox.flush(wire, |batch| handed = Some(batch)), Flushed::Done);
     handed
 }
 
-fn waiting(outbox: &Outbox) -> usize {
+pub(super) fn waiting(outbox: &Outbox) -> usize {
     outbox.lock().waiting()
 }
 
-fn admission(outbox: &Outbox, ticket: Option<Ticket>) -> Admission {
+pub(super) fn admission(outbox: &Outbox, ticket: Option<Ticket>) -> Admission {
     outbox.lock().admit(ticket)
 }
 
 /// Writes a batch that was handed over, as the writer task does.
-fn write(outbox: &Outbox, wire: &FakeWire, mut batch: Batch) -> Next {
+pub(super) fn write(outbox: &Outbox, wire: &FakeWire, mut batch: Batch) -> Next {
     match batch.write(wire, usize::MAX, usize::MAX) {
         Ok(n) => outbox.wrote(batch, n),
         Err(WriteError::Full(n)) => {

@@ -263,7 +263,6 @@ impl Router {
         let before = *count;
         let mut placed = Placed::Done;
         let mut state = outbox.lock();
-        let is_cut = state.choice() == SlowConsumer::Disconnect;
         while let Some((request, payload)) = next {
             match state.admit(ticket) {
                 Admission::Granted => {}
@@ -303,6 +302,7 @@ impl Router {
         } else {
             Touch::Nothing
         };
+        let is_cut = state.choice() == SlowConsumer::Disconnect && state.is_over();
         drop(state);
         if let Some(ticket) = ticket {
             // Not used: the next in line gets its turn.
