@@ -79,6 +79,7 @@ impl SendQueue {
         }
     }
 
+    #[inline]
     fn push(&mut self, piece: Piece) {
         self.seal();
         self.len += piece.as_slice().len();
