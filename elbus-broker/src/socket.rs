@@ -8,6 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use elbus_client::readiness::{Room, Stream};
 #[cfg(feature = "tls")]
 use elbus_client::tls::Relayed;
 use parking_lot::{RwLock, RwLockReadGuard};
@@ -16,10 +17,7 @@ use rustix::{
     net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown},
 };
 use socket2::SockRef;
-use tokio::{
-    io::{Interest, Ready},
-    net::{TcpStream, UnixStream},
-};
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::outbox::Wire;
 
@@ -73,8 +71,8 @@ impl fmt::Display for Origin {
 
 /// A connected stream socket.
 pub(crate) enum Socket {
-    Unix(UnixStream),
-    Tcp(TcpStream, Window),
+    Unix(Stream),
+    Tcp(Stream, Window),
     /// In place of a TLS connection.
     #[cfg(feature = "tls")]
     Tls(Relayed),
@@ -112,36 +110,31 @@ impl Window {
 }
 
 impl Socket {
-    /// A connection that was accepted.
-    pub(crate) fn tcp(stream: TcpStream) -> Self {
+    /// A connection over a UNIX socket.
+    pub(crate) fn unix(stream: UnixStream) -> io::Result<Self> {
+        Ok(Self::Unix(Stream::new(stream.into_std()?)?))
+    }
+
+    /// A connection over TCP.
+    pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
         let window = Window::of(&stream);
-        Self::Tcp(stream, window)
+        Ok(Self::Tcp(Stream::new(stream.into_std()?)?, window))
+    }
+
+    const fn stream(&self) -> &Stream {
+        match self {
+            Self::Unix(stream) | Self::Tcp(stream, _) => stream,
+            #[cfg(feature = "tls")]
+            Self::Tls(relayed) => relayed.stream(),
+        }
     }
 
     /// Ready when there is something to read, or the other side is gone.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Unix(socket) => socket.poll_read_ready(cx),
-            Self::Tcp(socket, _) => socket.poll_read_ready(cx),
-            #[cfg(feature = "tls")]
-            Self::Tls(relayed) => relayed.socket().poll_read_ready(cx),
-        }
-    }
-
-    /// Ready when there may be room to write. One task at a time may wait for it.
-    pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Unix(socket) => socket.poll_write_ready(cx),
-            Self::Tcp(socket, _) => socket.poll_write_ready(cx),
-            #[cfg(feature = "tls")]
-            Self::Tls(relayed) => relayed.socket().poll_write_ready(cx),
-        }
+        self.stream().poll_readable(cx)
     }
 
     /// Reads without blocking; with `regardless`, whatever the reactor believes.
-    ///
-    /// A read that does not fill the buffer has emptied the socket, so readiness is taken back at once: that spares
-    /// the next wait a system call that would only say `WouldBlock`.
     pub(crate) fn try_read(&self, buffer: &mut [u8], regardless: bool) -> io::Result<usize> {
         let room = buffer.len();
         self.read(room, regardless, || {
@@ -179,32 +172,13 @@ impl Socket {
         if regardless {
             return recv();
         }
-        let mut read = None;
-        let outcome = self.try_io(Interest::READABLE, || {
-            let n = recv()?;
-            read = Some(n);
-            if n > 0 && n < room {
-                Err(io::ErrorKind::WouldBlock.into())
-            } else {
-                Ok(())
-            }
-        });
-        match (read, outcome) {
-            (Some(n), _) => Ok(n),
-            (None, Err(error)) => Err(error),
-            (None, Ok(())) => Err(io::ErrorKind::WouldBlock.into()),
-        }
+        self.stream().try_read(room, recv)
     }
 
     /// Bytes that have arrived and were not read yet.
     pub(crate) fn arrived(&self) -> u64 {
         // A socket that cannot tell is about to say so when it is read.
         rustix::io::ioctl_fionread(self).unwrap_or(0)
-    }
-
-    /// Writes what the writer task holds: a full socket takes readiness back, so that waiting for it waits.
-    pub(crate) fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.try_io(Interest::WRITABLE, || self.write(parts))
     }
 
     /// Says that nothing more will be written.
@@ -215,44 +189,13 @@ impl Socket {
 
     /// Waits until the other side has closed its writing half.
     pub(crate) async fn hung_up(&self) {
-        loop {
-            // The mask of PRIORITY holds "read closed", but not "readable".
-            let ready = match self {
-                Self::Unix(socket) => socket.ready(Interest::PRIORITY).await,
-                Self::Tcp(socket, _) => socket.ready(Interest::PRIORITY).await,
-                #[cfg(feature = "tls")]
-                Self::Tls(relayed) => relayed.socket().ready(Interest::PRIORITY).await,
-            };
-            match ready {
-                Ok(ready) if !ready.is_read_closed() => {
-                    // Urgent TCP data, which the protocol does not use. Take the flag back and wait on.
-                    let _ = self.try_io(Interest::PRIORITY, || {
-                        Err::<(), _>(io::ErrorKind::WouldBlock.into())
-                    });
-                }
-                Ok(Ready { .. }) | Err(_) => return,
-            }
-        }
-    }
-
-    fn try_io<R>(&self, interest: Interest, call: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        match self {
-            Self::Unix(socket) => socket.try_io(interest, call),
-            Self::Tcp(socket, _) => socket.try_io(interest, call),
-            #[cfg(feature = "tls")]
-            Self::Tls(relayed) => relayed.socket().try_io(interest, call),
-        }
+        self.stream().hung_up().await;
     }
 }
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Unix(socket) => socket.as_fd(),
-            Self::Tcp(socket, _) => socket.as_fd(),
-            #[cfg(feature = "tls")]
-            Self::Tls(relayed) => relayed.as_fd(),
-        }
+        self.stream().as_fd()
     }
 }
 
@@ -293,12 +236,12 @@ impl Wire for Socket {
     }
 }
 
-/// A socket as the writer task writes to it: see [`Socket::try_write`].
-pub(crate) struct Waited<'a>(pub(crate) &'a Socket);
+/// A socket as the writer task writes to it, which waits for room.
+pub(crate) struct Waited<'a>(pub(crate) &'a Socket, pub(crate) &'a Room);
 
 impl Wire for Waited<'_> {
     fn write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write(parts)
+        self.1.try_write(|| self.0.write(parts))
     }
 }
 

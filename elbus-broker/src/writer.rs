@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use elbus_client::readiness::Room;
 use tokio::time::Sleep;
 
 use crate::{
@@ -59,17 +60,19 @@ pub(crate) async fn run(peer: Arc<Peer>, batch: Batch) {
 
 /// Answers false when the connection is broken.
 async fn write_out(peer: &Arc<Peer>, socket: &Socket, outbox: &Outbox, mut batch: Batch) -> bool {
+    let mut room = Room::default();
     let mut timer = None;
     // What the receiver took in the last turn.
     let mut taken = 0;
     for turn in 1_usize.. {
-        let woken = std::future::poll_fn(|cx| poll_woken(peer, socket, outbox, &mut timer, cx)).await;
+        let woken =
+            std::future::poll_fn(|cx| poll_woken(peer, socket, &mut room, outbox, &mut timer, cx)).await;
         let piece = match outbox.is_over() {
             true => (taken / 8).clamp(SMALLEST_PIECE, LARGEST_PIECE),
             false => usize::MAX,
         };
         let result = match woken {
-            Woken::Writable => batch.write(&Waited(socket), piece, TURN),
+            Woken::Writable => batch.write(&Waited(socket, &room), piece, TURN),
             Woken::Probe => batch.write(socket, piece, TURN),
             Woken::Ended => return true,
         };
@@ -95,6 +98,7 @@ async fn write_out(peer: &Arc<Peer>, socket: &Socket, outbox: &Outbox, mut batch
 fn poll_woken(
     peer: &Peer,
     socket: &Socket,
+    room: &mut Room,
     outbox: &Outbox,
     timer: &mut Option<Pin<Box<Sleep>>>,
     cx: &mut Context<'_>,
@@ -103,8 +107,8 @@ fn poll_woken(
     if view == WriterView::Closed {
         return Poll::Ready(Woken::Ended);
     }
-    if socket.poll_writable(cx).is_ready() {
-        return Poll::Ready(Woken::Writable);
+    if let Poll::Ready(ready) = room.poll(socket, cx) {
+        return Poll::Ready(ready.map_or(Woken::Ended, |()| Woken::Writable));
     }
     if view == WriterView::Below {
         *timer = None;

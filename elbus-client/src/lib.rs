@@ -33,6 +33,9 @@ pub mod keep_alive;
 pub mod link;
 #[cfg(feature = "ipc")]
 mod options;
+#[cfg(feature = "readiness")]
+#[doc(hidden)]
+pub mod readiness;
 mod sending;
 mod shown;
 #[cfg(feature = "ipc")]

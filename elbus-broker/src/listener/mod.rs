@@ -258,11 +258,11 @@ impl Listener {
                 let (socket, _) = bound.listener.accept().await?;
                 let peer = socket.peer_cred()?;
                 let (uid, gid) = (peer.uid(), peer.gid());
-                Ok((Accepted::Plain(Socket::Unix(socket)), Origin::Unix { uid, gid }))
+                Ok((Accepted::Plain(Socket::unix(socket)?), Origin::Unix { uid, gid }))
             }
             Self::Tcp(listener, _) => {
                 let (socket, host, port) = accept_tcp(listener, settings).await?;
-                Ok((Accepted::Plain(Socket::tcp(socket)), Origin::Tcp { host, port }))
+                Ok((Accepted::Plain(Socket::tcp(socket)?), Origin::Tcp { host, port }))
             }
             #[cfg(feature = "tls")]
             Self::Tls(listener, _, tls) => {

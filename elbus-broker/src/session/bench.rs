@@ -3,15 +3,14 @@
 use std::{
     cell::Cell,
     io::{self, IoSlice},
+    os::unix::net::UnixStream,
     sync::Arc,
 };
 
 use bytes::Bytes;
+use elbus_client::readiness::Stream;
 use elbus_proto::request;
-use tokio::{
-    net::UnixStream,
-    runtime::{Builder, Runtime},
-};
+use tokio::runtime::{Builder, Runtime};
 
 use super::{
     frames::{Frames, Front},
@@ -63,7 +62,7 @@ impl Bus {
     /// When the name is taken.
     pub fn client(&self, name: &str) -> io::Result<Client> {
         let _runtime = self.runtime.enter();
-        let connection = Connection::new(Arc::new(Socket::Unix(UnixStream::pair()?.0)));
+        let connection = Connection::new(Arc::new(Socket::Unix(Stream::new(UnixStream::pair()?.0)?)));
         connection.release();
         let sink = Sink::Socket {
             connection,

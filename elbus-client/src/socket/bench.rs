@@ -1,12 +1,9 @@
 //! The socket link without its socket, on one thread: for `benches/instructions` alone, which counts its instructions.
 //! Not part of the interface; it changes as the link does.
-use std::{cell::Cell, collections::VecDeque, io, sync::Arc, task::Waker};
+use std::{cell::Cell, collections::VecDeque, io, os::unix::net::UnixStream, sync::Arc, task::Waker};
 
 use elbus_proto::Qos;
-use tokio::{
-    net::UnixStream,
-    runtime::{Builder, Runtime},
-};
+use tokio::runtime::{Builder, Runtime};
 
 use super::{
     outbox::{Batch, Outbox},
@@ -14,7 +11,7 @@ use super::{
     shared::Shared,
     stream::{Incoming, Socket},
 };
-use crate::{Address, Error, Frame, Options, link::Operation, link::Ticket};
+use crate::{Address, Error, Frame, Options, link::Operation, link::Ticket, readiness::Stream};
 
 /// A client that believes to be connected.
 pub struct Link {
@@ -35,7 +32,7 @@ impl Link {
     pub fn new() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().build()?;
         let entered = runtime.enter();
-        let (socket, _) = UnixStream::pair()?;
+        let socket = Stream::new(UnixStream::pair()?.0)?;
         drop(entered);
         let options = Options::new("bench");
         let reader = Reader::new(options.frame_limit);

@@ -17,7 +17,7 @@ use super::{
     shared::Shared,
     stream::Socket,
 };
-use crate::{Disconnect, event::Event};
+use crate::{Disconnect, event::Event, readiness::Room};
 
 /// Chunks read before other tasks of the worker get their turn.
 const CHUNKS: usize = 4;
@@ -34,6 +34,10 @@ pub(super) struct Driver<'a> {
     clock: Clock,
     /// Ends the time for which frames are held up.
     hold: Option<Pin<Box<Sleep>>>,
+    /// Since the socket was full, until it has not been for a while.
+    room: Option<Room>,
+    /// The socket was full since the last tick.
+    was_full: bool,
     /// A full socket is tried whatever is reported: a UNIX socket takes bytes long before it is reported writable.
     probing: bool,
     /// The inbox has no room, which was told to those who listen.
@@ -50,6 +54,8 @@ impl<'a> Driver<'a> {
             wakers: Vec::new(),
             clock: Clock::new(&shared.options),
             hold: None,
+            room: None,
+            was_full: false,
             probing: false,
             lagging: false,
             said_goodbye: false,
@@ -82,10 +88,14 @@ impl<'a> Driver<'a> {
                 Standing::More => {}
                 // What had arrived before is read first.
                 Standing::Broken => return,
-                Standing::Blocked => match self.socket.poll_writable(cx) {
-                    Poll::Ready(ready) => self.shared.outbox.with(|outbox| outbox.unblock(ready)),
-                    Poll::Pending => return,
-                },
+                Standing::Blocked => {
+                    self.was_full = true;
+                    let room = self.room.get_or_insert_default();
+                    match room.poll(&*self.socket, cx) {
+                        Poll::Ready(ready) => self.shared.outbox.with(|outbox| outbox.unblock(ready)),
+                        Poll::Pending => return,
+                    }
+                }
                 Standing::Held => {
                     let ttl = self.shared.options.buf_ttl;
                     let hold = self.hold.get_or_insert_with(|| Box::pin(tokio::time::sleep(ttl)));
@@ -114,7 +124,8 @@ impl<'a> Driver<'a> {
             Ok(batch) => {
                 self.hold = None;
                 let probing = std::mem::take(&mut self.probing);
-                batch.flush_as_driver(&self.shared.outbox, probing)
+                let room = self.room.as_ref().filter(|_| !probing);
+                batch.flush_as_driver(&self.shared.outbox, room)
             }
             Err(standing) => standing,
         }
@@ -236,6 +247,9 @@ impl<'a> Driver<'a> {
         let ticked = self.shared.outbox.with(|outbox| clock.tick(outbox, wakers));
         self.wake();
         self.probing |= ticked.probe;
+        if !std::mem::take(&mut self.was_full) {
+            self.room = None;
+        }
         if let Some(event) = ticked.event {
             tracing::debug!(?event, "the broker takes frames slowly");
             self.shared.tell(&event);

@@ -244,18 +244,15 @@ fn ended(read: io::Result<usize>) -> Result<(), Disconnect> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use tokio::net::UnixStream;
+    use std::{io::Write, os::unix::net::UnixStream};
 
     use super::*;
-    use crate::socket::stream::Socket;
+    use crate::{readiness::Stream, socket::stream::Socket};
 
     /// A reader, and what it reads from.
-    fn pair() -> (Reader, Socket, std::os::unix::net::UnixStream) {
-        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
-        near.set_nonblocking(true).unwrap();
-        let socket = Socket::Unix(UnixStream::from_std(near).unwrap());
+    fn pair() -> (Reader, Socket, UnixStream) {
+        let (near, far) = UnixStream::pair().unwrap();
+        let socket = Socket::Unix(Stream::new(near).unwrap());
         (Reader::new(64 * 1024 * 1024), socket, far)
     }
 

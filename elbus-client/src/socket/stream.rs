@@ -5,6 +5,7 @@
 use std::{
     io::{self, IoSlice},
     os::fd::{AsFd, BorrowedFd},
+    path::Path,
     task::{Context, Poll},
     time::Duration,
 };
@@ -13,16 +14,17 @@ use rustix::{
     buffer::spare_capacity,
     net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, sockopt},
 };
-use tokio::{
-    io::Interest,
-    net::{TcpStream, UnixStream},
-};
+use tokio::net::{TcpStream, UnixStream};
 
 #[cfg(feature = "tls")]
 use super::tls;
 #[cfg(feature = "tls")]
 use crate::tls::Relayed;
-use crate::{Address, ConnectError, Options, keep_alive::Pace};
+use crate::{
+    Address, ConnectError, Options,
+    keep_alive::Pace,
+    readiness::{Room, Stream},
+};
 
 /// A broken pipe is an error and not a signal; where this flag is missing, the standard library sets a socket option.
 #[cfg(not(target_vendor = "apple"))]
@@ -42,8 +44,8 @@ pub(super) trait Incoming {
 /// A connected stream socket.
 #[derive(Debug)]
 pub(super) enum Socket {
-    Unix(UnixStream),
-    Tcp(TcpStream),
+    Unix(Stream),
+    Tcp(Stream),
     /// In place of a TLS connection.
     #[cfg(feature = "tls")]
     Tls(Relayed),
@@ -57,10 +59,11 @@ impl Socket {
             source,
         };
         Ok(match address {
-            Address::Unix(path) => Self::Unix(UnixStream::connect(path).await.map_err(unreachable)?),
+            Address::Unix(path) => Self::Unix(unix(path).await.map_err(unreachable)?),
             Address::Tcp(host) => {
                 let stream = tcp(host, options.keep_alive).await.map_err(unreachable)?;
-                Self::Tcp(stream)
+                let stream = stream.into_std().and_then(Stream::new);
+                Self::Tcp(stream.map_err(unreachable)?)
             }
             #[cfg(feature = "tls")]
             Address::Tls(host) => {
@@ -78,42 +81,7 @@ impl Socket {
 
     /// Ready when there is something to read, or the other side is gone.
     pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Unix(socket) => socket.poll_read_ready(cx),
-            Self::Tcp(socket) => socket.poll_read_ready(cx),
-            #[cfg(feature = "tls")]
-            Self::Tls(relayed) => relayed.socket().poll_read_ready(cx),
-        }
-    }
-
-    /// Ready when there may be room to write. One task at a time may wait for it.
-    pub(super) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Unix(socket) => socket.poll_write_ready(cx),
-            Self::Tcp(socket) => socket.poll_write_ready(cx),
-            #[cfg(feature = "tls")]
-            Self::Tls(relayed) => relayed.socket().poll_write_ready(cx),
-        }
-    }
-
-    /// A read that does not fill the buffer has emptied the socket, so readiness is taken back at once: that spares
-    /// the next wait a system call that would only say `WouldBlock`.
-    fn read(&self, room: usize, recv: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
-        let mut read = None;
-        let outcome = self.try_io(Interest::READABLE, || {
-            let n = recv()?;
-            read = Some(n);
-            if n > 0 && n < room {
-                Err(io::ErrorKind::WouldBlock.into())
-            } else {
-                Ok(())
-            }
-        });
-        match (read, outcome) {
-            (Some(n), _) => Ok(n),
-            (None, Err(error)) => Err(error),
-            (None, Ok(())) => Err(io::ErrorKind::WouldBlock.into()),
-        }
+        self.stream().poll_readable(cx)
     }
 
     /// Writes without blocking, whatever the reactor believes: a UNIX socket is reported writable only when three
@@ -125,10 +93,9 @@ impl Socket {
         })
     }
 
-    /// Writes as the task that waits for readiness does: a full socket takes readiness back, so that waiting for it
-    /// waits.
-    pub(super) fn write_when_ready(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.try_io(Interest::WRITABLE, || self.write(parts))
+    /// Writes as the task that waits for room does.
+    pub(super) fn write_into(&self, room: &Room, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        room.try_write(|| self.write(parts))
     }
 
     /// Says that nothing more will be written.
@@ -137,12 +104,11 @@ impl Socket {
         let _ = rustix::net::shutdown(self, Shutdown::Write);
     }
 
-    fn try_io<R>(&self, interest: Interest, call: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+    const fn stream(&self) -> &Stream {
         match self {
-            Self::Unix(socket) => socket.try_io(interest, call),
-            Self::Tcp(socket) => socket.try_io(interest, call),
+            Self::Unix(stream) | Self::Tcp(stream) => stream,
             #[cfg(feature = "tls")]
-            Self::Tls(relayed) => relayed.socket().try_io(interest, call),
+            Self::Tls(relayed) => relayed.stream(),
         }
     }
 }
@@ -150,14 +116,14 @@ impl Socket {
 impl Incoming for Socket {
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = buffer.len();
-        self.read(room, || {
+        self.stream().try_read(room, || {
             Ok(rustix::net::recv(self, buffer, RecvFlags::DONTWAIT)?.0)
         })
     }
 
     fn try_read_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let room = buffer.capacity() - buffer.len();
-        self.read(room, || {
+        self.stream().try_read(room, || {
             Ok(rustix::net::recv(self, spare_capacity(buffer), RecvFlags::DONTWAIT)?.0)
         })
     }
@@ -165,13 +131,12 @@ impl Incoming for Socket {
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Unix(socket) => socket.as_fd(),
-            Self::Tcp(socket) => socket.as_fd(),
-            #[cfg(feature = "tls")]
-            Self::Tls(relayed) => relayed.as_fd(),
-        }
+        self.stream().as_fd()
     }
+}
+
+async fn unix(path: &Path) -> io::Result<Stream> {
+    Stream::new(UnixStream::connect(path).await?.into_std()?)
 }
 
 async fn tcp(address: &str, keep_alive: Duration) -> io::Result<TcpStream> {

@@ -25,6 +25,8 @@ use tokio::{
 };
 use tokio_rustls::TlsStream;
 
+use crate::readiness::Stream;
+
 /// How long a peer that was told that nothing more comes may take to close as well. A TCP socket that is closed with unread
 /// input sends a reset, which destroys what the peer has not read yet.
 const LINGER: Duration = Duration::from_secs(1);
@@ -40,27 +42,27 @@ thread_local! {
 ///
 /// When it is dropped, the connection ends in order: what was written to it goes out first.
 pub struct Relayed {
-    socket: UnixStream,
+    stream: Stream,
     _alive: oneshot::Sender<Infallible>,
 }
 
 impl Relayed {
     /// The socket.
     #[must_use]
-    pub const fn socket(&self) -> &UnixStream {
-        &self.socket
+    pub const fn stream(&self) -> &Stream {
+        &self.stream
     }
 }
 
 impl AsFd for Relayed {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.stream.as_fd()
     }
 }
 
 impl fmt::Debug for Relayed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Relayed").field(&self.socket).finish()
+        f.debug_tuple("Relayed").field(&self.stream).finish()
     }
 }
 
@@ -147,7 +149,7 @@ impl Relay {
             outward_first: false,
         };
         let relayed = Relayed {
-            socket: far,
+            stream: Stream::new(far.into_std()?)?,
             _alive: alive,
         };
         Ok((relay, relayed))

@@ -169,9 +169,10 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::UnixStream;
+    use std::os::unix::net::UnixStream;
 
     use super::*;
+    use crate::readiness::Stream;
 
     #[tokio::test]
     async fn a_client_that_was_closed_while_it_connected_stays_closed() {
@@ -179,7 +180,7 @@ mod tests {
         outbox.filters.note(elbus_proto::Op::Subscribe, &["a"]);
         outbox.seal();
         let (near, _far) = UnixStream::pair().unwrap();
-        outbox.connected(Arc::new(Socket::Unix(near)));
+        outbox.connected(Arc::new(Socket::Unix(Stream::new(near).unwrap())));
         assert!(!outbox.restored());
         assert_eq!(outbox.phase, Phase::Closing);
         assert!(outbox.is_drained());

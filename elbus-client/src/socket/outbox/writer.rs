@@ -9,9 +9,12 @@ use std::{
 };
 
 use super::{GATHERED, Guarded, Outbox, Phase};
-use crate::socket::{
-    queue::{MAX_PARTS, SendQueue},
-    stream::Socket,
+use crate::{
+    readiness::Room,
+    socket::{
+        queue::{MAX_PARTS, SendQueue},
+        stream::Socket,
+    },
 };
 
 /// The bytes that the holder of the writer token has taken out.
@@ -160,13 +163,12 @@ impl Batch {
         });
     }
 
-    /// Writes as the connection's task does, gives the token back, and says how things stand then. `regardless`: also
-    /// if the socket is not reported writable.
-    pub(in crate::socket) fn flush_as_driver(mut self, outbox: &Guarded, regardless: bool) -> Standing {
-        let written = if regardless {
-            self.write(Socket::write)
-        } else {
-            self.write(Socket::write_when_ready)
+    /// Writes as the connection's task does, gives the token back, and says how things stand then. `room`: it waits for
+    /// that.
+    pub(in crate::socket) fn flush_as_driver(mut self, outbox: &Guarded, room: Option<&Room>) -> Standing {
+        let written = match room {
+            Some(room) => self.write(|socket, parts| socket.write_into(room, parts)),
+            None => self.write(Socket::write),
         };
         outbox.with(|outbox| {
             outbox.give_back(self, written);
