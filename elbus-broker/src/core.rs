@@ -58,6 +58,8 @@ pub(crate) struct Core {
     /// TLS connections that may still have something to pass on at shutdown.
     #[cfg(feature = "tls")]
     pub(crate) relays: TaskTracker,
+    /// Clients whose answers are waited for.
+    pub(crate) anticipated: AtomicUsize,
     /// Connections that were refused and are still to hear so.
     pub(crate) refused: AtomicUsize,
     /// Nobody new is accepted; sessions read what has arrived, and no more.
@@ -88,6 +90,7 @@ impl Core {
             tls: Mutex::default(),
             #[cfg(feature = "tls")]
             relays: TaskTracker::new(),
+            anticipated: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
             shutting_down: AtomicBool::new(false),
             ids: AtomicU64::new(1),

@@ -2,6 +2,7 @@
 //!
 //! One task a connection. It waits for its socket without holding a buffer, reads into the worker's scratch buffer
 //! and carries every request in it out at once ([`router`]); what has no room holds the session back ([`hold`]).
+mod anticipation;
 #[cfg(feature = "bench")]
 pub mod bench;
 pub(crate) mod certificate;
@@ -14,9 +15,10 @@ mod router;
 
 use std::{
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
+use anticipation::Anticipation;
 use bytes::Bytes;
 use frames::Frames;
 use input::{Filled, Input, InputEnd};
@@ -63,6 +65,7 @@ pub(crate) struct Session {
     socket: Arc<Socket>,
     router: Router,
     input: Input,
+    anticipation: Anticipation,
     /// Chunks carried out since the session last waited.
     chunks: u32,
     /// The client hung up: it is off the bus, and only what it had sent is still carried out.
@@ -79,6 +82,7 @@ impl Session {
             socket,
             router: Router::new(core, peer),
             input: Input::new(core.settings.read_size(), core.settings.timeout()),
+            anticipation: Anticipation::default(),
             chunks: 0,
             gone: false,
             reading: Some(core.readers.token()),
@@ -148,8 +152,17 @@ impl Session {
                 None => return Poll::Ready(Step::End(End::Drained)),
             }
         } else {
-            ready!(self.input.poll_fill(socket, scratch, cx))
+            match self.input.poll_fill(socket, scratch, cx) {
+                Poll::Ready(filled) => filled,
+                Poll::Pending => {
+                    self.anticipation.poll(socket, cx);
+                    return Poll::Pending;
+                }
+            }
         };
+        if let (Ok(Filled::Chunk(_)), Socket::Unix(_)) = (&filled, &**socket) {
+            self.anticipation.has_sent(self.peer.written().frames, &self.core);
+        }
         Poll::Ready(match filled.and_then(|filled| self.carry_out(filled, scratch)) {
             Ok(step) => step,
             Err(end) => Step::End(self.input_ended(end)),
