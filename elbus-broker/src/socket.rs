@@ -112,7 +112,7 @@ impl Window {
 impl Socket {
     /// A connection over a UNIX socket.
     pub(crate) fn unix(stream: UnixStream) -> io::Result<Self> {
-        Ok(Self::Unix(Stream::new(stream.into_std()?)?))
+        Ok(Self::Unix(Stream::unix(stream.into_std()?)?))
     }
 
     /// A connection over TCP.

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::net::sockopt;
 use tokio::{
     io::{Interest, unix::AsyncFd},
     time::Sleep,
@@ -18,6 +19,11 @@ use tokio::{
 
 /// How soon a socket is tried again if the process has no file descriptor left to be told when it takes bytes.
 const RETRY: Duration = Duration::from_millis(10);
+
+/// What a UNIX socket holds that was written and not read yet, at least: as much as Linux grants without being told to,
+/// and twice of what it gives unasked. A full one takes bytes again when a quarter is left, and with half as much a quick
+/// reader is through with that before the writer is awake.
+const SEND_BUFFER: usize = 208 * 1024;
 
 /// A stream socket whose readers are told when something comes.
 #[derive(Debug)]
@@ -33,6 +39,22 @@ impl Stream {
     /// Outside of a tokio runtime that does input and output.
     pub fn new(socket: impl Into<OwnedFd>) -> io::Result<Self> {
         watch(socket.into(), Interest::READABLE).map(Self)
+    }
+
+    /// A connected UNIX socket: as [`new`](Self::new), with room for 208 KiB on their way.
+    ///
+    /// # Errors
+    /// When the system cannot watch it.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime that does input and output.
+    pub fn unix(socket: impl Into<OwnedFd>) -> io::Result<Self> {
+        let socket = socket.into();
+        // It only makes things faster. Linux tells twice of what was asked for, to have room for its own records.
+        if sockopt::socket_send_buffer_size(&socket).is_ok_and(|bytes| bytes < 2 * SEND_BUFFER) {
+            let _ = sockopt::set_socket_send_buffer_size(&socket, SEND_BUFFER);
+        }
+        Self::new(socket)
     }
 
     /// Ready when there is something to read, or the other side is gone. One task at a time may wait for it.
