@@ -111,7 +111,7 @@ impl RequestHeader {
 #[must_use]
 #[inline]
 pub fn addressed(body: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = body.iter().position(|&byte| byte == 0)?;
+    let end = first_zero(body)?;
     let (address, rest) = body.split_at(end);
     rest.split_first().map(|(_, payload)| (address, payload))
 }
@@ -128,6 +128,24 @@ pub fn addressed_for(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 pub fn filters(body: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     let whole = if body.is_empty() { None } else { Some(body) };
     whole.into_iter().flat_map(|body| body.split(|&byte| byte == 0))
+}
+
+/// Where the first zero byte stands. Eight bytes at a time, because every frame has a name or topic to find the end of.
+#[inline]
+fn first_zero(bytes: &[u8]) -> Option<usize> {
+    const LOWEST_BITS: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGHEST_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The highest bits of zero bytes; above the first one a byte may be marked that is none.
+        let zeros = word.wrapping_sub(LOWEST_BITS) & !word & HIGHEST_BITS;
+        if zeros != 0 {
+            return Some(8 * n + zeros.trailing_zeros() as usize / 8);
+        }
+    }
+    let at = rest.iter().position(|&byte| byte == 0)?;
+    Some(8 * words.len() + at)
 }
 
 #[cfg(test)]
@@ -174,5 +192,22 @@ mod tests {
         assert_eq!(filters(b"").count(), 0);
         assert!(filters(b"a\0b").eq([&b"a"[..], b"b"]));
         assert!(filters(b"a\0").eq([&b"a"[..], b""]));
+    }
+
+    #[test]
+    fn the_first_zero_is_found_wherever_it_stands() {
+        for len in 0..40 {
+            // Bytes whose neighbours are mistaken for zeros by a careless search.
+            for fill in [0x01, 0x7F, 0x80, 0x81, 0xFF] {
+                let mut bytes = [fill; 40];
+                assert_eq!(first_zero(&bytes[..len]), None);
+                for at in 0..len {
+                    bytes[at] = 0;
+                    bytes[39] = 0;
+                    assert_eq!(first_zero(&bytes[..len]), Some(at), "{len} {at} {fill}");
+                    bytes[at] = fill;
+                }
+            }
+        }
     }
 }

@@ -177,8 +177,8 @@ impl Case {
 
     const fn count(self) -> u32 {
         match self {
-            Self::Flood => 1_000_000,
-            Self::InFlight => 300_000,
+            Self::Flood => 4_000_000,
+            Self::InFlight => 1_000_000,
             Self::PingPong => 20_000,
         }
     }
