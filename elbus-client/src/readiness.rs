@@ -1,8 +1,8 @@
 //! When a stream socket can be read, and when it takes bytes: for both sides of a connection.
 //!
-//! A UNIX socket reports that it takes bytes each time the other side has read some. A task that waits for something to
-//! read would be woken for nothing after each of its own frames, so only [`Room`] asks for that, for as long as somebody
-//! waits for it. Reads and writes themselves go straight to the system.
+//! A UNIX socket reports that it takes bytes each time the other side has read some. A broker that waits for something to
+//! read would be woken for nothing by each client that only listens, so [`Room`] alone asks for that, for as long as
+//! somebody waits for it. Reads and writes themselves go straight to the system.
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -50,11 +50,22 @@ impl Stream {
     /// Outside of a tokio runtime that does input and output.
     pub fn unix(socket: impl Into<OwnedFd>) -> io::Result<Self> {
         let socket = socket.into();
-        // It only makes things faster. Linux tells twice of what was asked for, to have room for its own records.
-        if sockopt::socket_send_buffer_size(&socket).is_ok_and(|bytes| bytes < 2 * SEND_BUFFER) {
-            let _ = sockopt::set_socket_send_buffer_size(&socket, SEND_BUFFER);
-        }
+        widen(&socket);
         Self::new(socket)
+    }
+
+    /// A connected UNIX socket whose other side answers what it is sent: as [`unix`](Self::unix), but a worker is woken
+    /// when the other side reads, and so is awake when the answer comes.
+    ///
+    /// # Errors
+    /// When the system cannot watch it.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime that does input and output.
+    pub fn expecting(socket: impl Into<OwnedFd>) -> io::Result<Self> {
+        let socket = socket.into();
+        widen(&socket);
+        watch(socket, Interest::READABLE | Interest::WRITABLE).map(Self)
     }
 
     /// Ready when there is something to read, or the other side is gone. One task at a time may wait for it.
@@ -160,6 +171,13 @@ impl Room {
             Some(watched) => watched.try_io(Interest::WRITABLE, |_| send()),
             None => send(),
         }
+    }
+}
+
+fn widen(socket: &OwnedFd) {
+    // It only makes things faster. Linux tells twice of what was asked for, to have room for its own records.
+    if sockopt::socket_send_buffer_size(socket).is_ok_and(|bytes| bytes < 2 * SEND_BUFFER) {
+        let _ = sockopt::set_socket_send_buffer_size(socket, SEND_BUFFER);
     }
 }
 

@@ -3,8 +3,7 @@
 //! A core that sleeps takes tens of microseconds to wake, which is most of what a message there and back takes. A UNIX
 //! socket reports that it takes bytes as soon as the other side has read some; of a client that then sends something
 //! each time, this is when its answer is near. Of one that only listens it would wake workers for nothing, so it is asked
-//! for only where answers have come, and of no more clients than there are workers: where there are more, workers are awake
-//! anyway.
+//! for only where answers have come, and of few clients: where there are many, workers are awake anyway.
 use std::{
     io,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -12,20 +11,22 @@ use std::{
 };
 
 use elbus_client::readiness::Room;
-use tokio::runtime::Handle;
 
 use crate::{core::Core, socket::Socket};
 
 /// Answers in a row after which the next one is expected, and reads without an answer after which none is.
 const STREAK: u32 = 8;
 
-/// Frames that are answered together; more are a flood, whose reader does not sleep.
-const FEW: u64 = 4;
+/// Clients that are waited for so at once.
+const MOST: usize = 16;
+
+/// Bytes that are answered together; more are a flood, whose reader does not sleep.
+const FEW: u64 = 4096;
 
 /// Whether a client is expected to answer soon.
 #[derive(Default)]
 pub(super) struct Anticipation {
-    /// Frames that had gone to the client when it last sent something.
+    /// Bytes that had gone to the client when it last sent something.
     seen: u64,
     /// Answers in a row.
     answers: u32,
@@ -45,10 +46,9 @@ struct Counted(Arc<Core>);
 
 impl Counted {
     fn new(core: &Arc<Core>) -> Option<Self> {
-        let workers = Handle::current().metrics().num_workers();
         let taken = core
             .anticipated
-            .fetch_update(Relaxed, Relaxed, |n| (n < workers).then_some(n + 1));
+            .fetch_update(Relaxed, Relaxed, |n| (n < MOST).then_some(n + 1));
         taken.is_ok().then(|| Self(Arc::clone(core)))
     }
 }
@@ -60,7 +60,7 @@ impl Drop for Counted {
 }
 
 impl Anticipation {
-    /// The client has sent something, after so many frames had gone to it.
+    /// The client has sent something, after so many bytes had gone to it.
     pub(super) fn has_sent(&mut self, written: u64, core: &Arc<Core>) {
         let since = written - std::mem::replace(&mut self.seen, written);
         self.unanswered = 0;

@@ -161,7 +161,7 @@ impl Session {
             }
         };
         if let (Ok(Filled::Chunk(_)), Socket::Unix(_)) = (&filled, &**socket) {
-            self.anticipation.has_sent(self.peer.written().frames, &self.core);
+            self.anticipation.has_sent(self.peer.written().bytes, &self.core);
         }
         Poll::Ready(match filled.and_then(|filled| self.carry_out(filled, scratch)) {
             Ok(step) => step,

@@ -136,7 +136,7 @@ impl AsFd for Socket {
 }
 
 async fn unix(path: &Path) -> io::Result<Stream> {
-    Stream::unix(UnixStream::connect(path).await?.into_std()?)
+    Stream::expecting(UnixStream::connect(path).await?.into_std()?)
 }
 
 async fn tcp(address: &str, keep_alive: Duration) -> io::Result<TcpStream> {
