@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     cli::BrokerSpec,
+    dialect::Dialect,
     failure::Failure,
     stream::Endpoint,
     wire::{Connection, Target},
@@ -41,6 +42,7 @@ impl Broker {
         let directory = PrivateDirectory::create().map_err(Failure::Start)?;
         let endpoint = match spec.is_tcp() {
             true => Endpoint::Tcp(free_port().map_err(Failure::Start)?),
+            false if spec.dialect == Dialect::Zmtp => Endpoint::Proxy(directory.0.join("bus.sock")),
             false => Endpoint::Unix(directory.0.join("bus.sock")),
         };
         let errors = File::create(directory.errors()).map_err(Failure::Start)?;

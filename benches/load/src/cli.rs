@@ -36,6 +36,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME=COMMAND", value_parser = parse_nats)]
     nats: Vec<BrokerSpec>,
 
+    /// A ZeroMQ proxy at {socket} (XPUB) and {socket}.in (XSUB), likewise
+    #[arg(long, value_name = "NAME=COMMAND", value_parser = parse_zmq)]
+    zmq: Vec<BrokerSpec>,
+
     /// Also a relay of this name, which passes bytes on and looks at nothing; it comes last
     #[arg(long, value_name = "NAME")]
     relay: Option<String>,
@@ -103,7 +107,7 @@ impl Args {
     /// Everything that takes turns.
     pub(crate) fn brokers(&self) -> std::io::Result<Vec<BrokerSpec>> {
         let mut brokers = self.brokers.clone();
-        brokers.extend(self.nats.iter().cloned());
+        brokers.extend(self.nats.iter().chain(&self.zmq).cloned());
         if let Some(name) = &self.relay {
             let program = std::env::current_exe()?.to_string_lossy().into_owned();
             brokers.push(BrokerSpec {
@@ -143,6 +147,10 @@ fn parse_nats(text: &str) -> Result<BrokerSpec, String> {
     BrokerSpec::parse(text, Dialect::Nats)
 }
 
+fn parse_zmq(text: &str) -> Result<BrokerSpec, String> {
+    BrokerSpec::parse(text, Dialect::Zmtp)
+}
+
 fn parse_case(name: &str) -> Result<Case, String> {
     let case = Case::named(name).cloned();
     case.ok_or_else(|| "no such case; --list shows those of the sets".into())
@@ -162,8 +170,14 @@ impl BrokerSpec {
         if holds(SOCKET) == holds(PORT) {
             return Err(format!("the command holds neither {SOCKET} nor {PORT}, or both"));
         }
-        if dialect == Dialect::Nats && holds(SOCKET) {
-            return Err(format!("nats-server listens on TCP alone: {PORT}"));
+        match dialect {
+            Dialect::Nats if holds(SOCKET) => {
+                return Err(format!("nats-server listens on TCP alone: {PORT}"));
+            }
+            Dialect::Zmtp if holds(PORT) => {
+                return Err(format!("a proxy is driven over UNIX sockets: {SOCKET}"));
+            }
+            _ => {}
         }
         Ok(Self {
             name: name.into(),
@@ -180,8 +194,8 @@ impl BrokerSpec {
     /// The command with where it listens in the place of [`SOCKET`] or [`PORT`].
     pub(crate) fn command(&self, endpoint: &Endpoint) -> Command {
         let (place, value) = match endpoint {
-            Endpoint::Unix(path) => (SOCKET, path.display().to_string()),
             Endpoint::Tcp(port) => (PORT, port.to_string()),
+            path => (SOCKET, path.to_string()),
         };
         let mut words = self.words.iter().map(|word| word.replace(place, &value));
         let mut command = Command::new(words.next().unwrap_or_default());

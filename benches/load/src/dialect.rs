@@ -4,13 +4,14 @@
 //! | --- | --- | --- | --- |
 //! | elbus | a request | a delivery | by an acknowledgement |
 //! | NATS | `PUB subject length`, payload | `MSG subject sid length`, payload | by `+OK`, once `CONNECT` asked for it |
+//! | ZMTP | a message to a proxy | the same bytes | never |
 //! | relay | a delivery | the same bytes | never |
 use elbus_proto::{
     Op,
     delivery::{self, Delivery, Kind},
 };
 
-use crate::{failure::Failure, stamp::Flow, wire::request};
+use crate::{failure::Failure, stamp::Flow, wire::request, zmtp};
 
 /// The subscription under which a client of NATS receives what is addressed to itself.
 const OWN_SID: usize = 1;
@@ -27,6 +28,8 @@ pub(crate) enum Dialect {
     Elbus,
     /// The text protocol of NATS.
     Nats,
+    /// That of ZeroMQ, to a proxy.
+    Zmtp,
     /// The relay of this program, which passes bytes on and looks at nothing.
     Relay,
 }
@@ -56,7 +59,7 @@ impl Dialect {
                 &format!("PUB {} {}\r\n", subject(flow.kind, address), payload.len()),
                 payload,
             ),
-            Self::Relay => self.delivered(flow, index, payload),
+            Self::Relay | Self::Zmtp => self.delivered(flow, index, payload),
         }
     }
 
@@ -70,6 +73,9 @@ impl Dialect {
             };
             let subject = subject(flow.kind, address);
             return text(&format!("MSG {subject} {sid} {}\r\n", payload.len()), payload);
+        }
+        if self == Self::Zmtp {
+            return zmtp::message(address, payload);
         }
         let mut body = [flow.sender.as_bytes(), b"\0"].concat();
         if flow.kind == Kind::Publication {
@@ -106,6 +112,7 @@ impl Dialect {
                 Ok(lines.chain(["PING\r\n".into()]).collect::<String>().into())
             }
             Self::Relay => Err(Failure::NotOffered("a relay knows no topics")),
+            Self::Zmtp => Err(Failure::NotOffered("its subscriptions are not answered")),
         }
     }
 
@@ -114,6 +121,7 @@ impl Dialect {
     pub(crate) fn other_frame(self, bytes: &[u8]) -> Result<usize, Failure> {
         match self {
             Self::Nats => other_line(bytes),
+            Self::Zmtp => zmtp::other_frame(bytes),
             Self::Elbus | Self::Relay => other_delivery(bytes),
         }
     }

@@ -9,7 +9,7 @@
 //! | `cli` | the command line |
 //! | `broker` | starting and stopping a broker, what it uses (`usage`) |
 //! | `wire` | one connection: greeting, batched sends, in-place reads; `stamp` marks and checks messages |
-//! | `dialect`, `stream` | what brokers speak, and over which kind of socket |
+//! | `dialect`, `stream`, `zmtp` | what brokers speak, and over which kind of socket |
 //! | `relay` | the limit: bytes passed on unseen |
 //! | `control`, `window` | how the threads of a run end together, and how a sender waits for its receiver |
 //! | `cases` | the loads |
@@ -32,6 +32,7 @@ mod stream;
 mod usage;
 mod window;
 mod wire;
+mod zmtp;
 
 use std::{
     path::{Path, PathBuf},

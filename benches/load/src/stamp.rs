@@ -180,7 +180,7 @@ impl Checker {
 mod tests {
     use super::*;
 
-    const DIALECTS: [Dialect; 3] = [Dialect::Elbus, Dialect::Nats, Dialect::Relay];
+    const DIALECTS: [Dialect; 4] = [Dialect::Elbus, Dialect::Nats, Dialect::Zmtp, Dialect::Relay];
 
     fn flow(dialect: Dialect, kind: Kind) -> Flow {
         Flow {
@@ -217,6 +217,7 @@ mod tests {
                 assert_eq!(bytes.len(), 4 * flow.delivered_len());
                 bytes.extend_from_slice(match dialect {
                     Dialect::Nats => b"PING\r\n",
+                    Dialect::Zmtp => b"\x04\x04\x00abc",
                     _ => &[0; elbus_proto::delivery::HEADER_LEN],
                 });
                 bytes.extend_from_slice(&delivered(&flow, 4, batch.numbered(4, 2), 2));

@@ -7,7 +7,7 @@ use std::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -17,6 +17,8 @@ pub(crate) enum Endpoint {
     Unix(PathBuf),
     /// A port of the loopback interface.
     Tcp(u16),
+    /// A ZeroMQ proxy: where it has its subscribers. Its publishers are at the same path with `.in` behind it.
+    Proxy(PathBuf),
 }
 
 impl Endpoint {
@@ -28,19 +30,33 @@ impl Endpoint {
                 stream.set_nodelay(true)?;
                 Stream::Tcp(stream)
             }
+            Self::Proxy(path) => Stream::Two {
+                publish: UnixStream::connect(publishers(path))?,
+                subscribe: UnixStream::connect(path)?,
+            },
         })
     }
 
     /// Whether there cannot be anybody yet.
     pub(crate) fn is_missing(&self) -> bool {
-        matches!(self, Self::Unix(path) if !path.exists())
+        match self {
+            Self::Unix(path) => !path.exists(),
+            Self::Proxy(path) => !path.exists() || !publishers(path).exists(),
+            Self::Tcp(_) => false,
+        }
     }
+}
+
+fn publishers(path: &Path) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(".in");
+    path.into()
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unix(path) => write!(f, "{}", path.display()),
+            Self::Unix(path) | Self::Proxy(path) => write!(f, "{}", path.display()),
             Self::Tcp(port) => write!(f, "127.0.0.1:{port}"),
         }
     }
@@ -51,6 +67,11 @@ impl fmt::Display for Endpoint {
 pub(crate) enum Stream {
     Unix(UnixStream),
     Tcp(TcpStream),
+    /// What is written goes to one, what is read comes from the other.
+    Two {
+        publish: UnixStream,
+        subscribe: UnixStream,
+    },
 }
 
 impl Stream {
@@ -63,6 +84,10 @@ impl Stream {
             Self::Tcp(stream) => stream
                 .set_read_timeout(Some(time))
                 .and_then(|()| stream.set_write_timeout(Some(time))),
+            Self::Two { publish, subscribe } => subscribe
+                .set_read_timeout(Some(time))
+                .and_then(|()| publish.set_read_timeout(Some(time)))
+                .and_then(|()| publish.set_write_timeout(Some(time))),
         }
     }
 
@@ -70,6 +95,9 @@ impl Stream {
         match self {
             Self::Unix(stream) => stream.set_nonblocking(true),
             Self::Tcp(stream) => stream.set_nonblocking(true),
+            Self::Two { publish, subscribe } => publish
+                .set_nonblocking(true)
+                .and_then(|()| subscribe.set_nonblocking(true)),
         }
     }
 }
@@ -79,6 +107,7 @@ impl Read for Stream {
         match self {
             Self::Unix(stream) => stream.read(buffer),
             Self::Tcp(stream) => stream.read(buffer),
+            Self::Two { subscribe, .. } => subscribe.read(buffer),
         }
     }
 }
@@ -88,6 +117,7 @@ impl Write for Stream {
         match self {
             Self::Unix(stream) => stream.write(bytes),
             Self::Tcp(stream) => stream.write(bytes),
+            Self::Two { publish, .. } => publish.write(bytes),
         }
     }
 
@@ -101,6 +131,7 @@ impl AsFd for Stream {
         match self {
             Self::Unix(stream) => stream.as_fd(),
             Self::Tcp(stream) => stream.as_fd(),
+            Self::Two { subscribe, .. } => subscribe.as_fd(),
         }
     }
 }

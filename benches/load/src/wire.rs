@@ -17,6 +17,7 @@ use crate::{
     dialect::{Dialect, nats_introduction},
     failure::Failure,
     stream::{Endpoint, Stream},
+    zmtp,
 };
 
 /// A broker that listens.
@@ -55,6 +56,7 @@ impl Connection {
         Self::introduce(target, |stream| match target.dialect {
             Dialect::Elbus => greet(stream, name),
             Dialect::Nats => greet_nats(stream, name, false),
+            Dialect::Zmtp => greet_zmtp(stream, name),
             Dialect::Relay => Ok(()),
         })
     }
@@ -126,6 +128,7 @@ impl Connection {
                 let connection = Self::introduce(target, |stream| greet_nats(stream, name, true))?;
                 Ok(connection.with_buffer(role, buffer))
             }
+            Dialect::Zmtp => Err(Failure::NotOffered("a ZeroMQ proxy acknowledges nothing")),
             Dialect::Relay => Err(Failure::NotOffered("a relay acknowledges nothing")),
         }
     }
@@ -149,11 +152,21 @@ impl Connection {
         from: usize,
         control: &Control,
     ) -> Result<(), Failure> {
+        if let Stream::Two { publish, subscribe } = &mut self.stream {
+            if filters.iter().any(|filter| filter.contains(['+', '#'])) {
+                return Err(Failure::NotOffered("it has no wildcards"));
+            }
+            let mut filters = filters.iter();
+            return filters.try_for_each(|filter| {
+                let subscribed = zmtp::subscribe(publish, subscribe, filter);
+                subscribed.map_err(|error| Failure::Io("subscribing", error))
+            });
+        }
         let frame = self.dialect.subscription(filters, from)?;
         self.send(&frame, control)?;
         match self.dialect {
             Dialect::Nats => self.wait_for_line(b"PONG\r\n", control),
-            Dialect::Elbus | Dialect::Relay => Acknowledgements::default().wait(self, control),
+            _ => Acknowledgements::default().wait(self, control),
         }
     }
 
@@ -281,6 +294,17 @@ fn greet_nats(stream: &mut Stream, name: &str, verbose: bool) -> Result<(), Fail
             other => return Err(Failure::Said(String::from_utf8_lossy(other).trim().to_owned())),
         }
     }
+}
+
+/// The introduction to a proxy: a name is what a client subscribes to.
+fn greet_zmtp(stream: &mut Stream, name: &str) -> Result<(), Failure> {
+    let Stream::Two { publish, subscribe } = stream else {
+        return Err(Failure::NotOffered("a proxy has two sockets"));
+    };
+    zmtp::greet(publish, "PUB")
+        .and_then(|()| zmtp::greet(subscribe, "SUB"))
+        .and_then(|()| zmtp::subscribe(publish, subscribe, name))
+        .map_err(in_greeting)
 }
 
 /// Byte by byte, so that nothing behind the line is read.

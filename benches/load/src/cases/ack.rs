@@ -113,7 +113,7 @@ impl Acknowledgements {
             sender.fill_or_tick("an acknowledgement", control)?;
             let used = match sender.dialect() {
                 Dialect::Nats => self.take_lines(sender.unread())?,
-                Dialect::Elbus | Dialect::Relay => self.take(sender.unread())?,
+                _ => self.take(sender.unread())?,
             };
             sender.consume(used);
             sender.counted(self.count);

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     control::Control,
-    dialect::MOST_FILTERS,
+    dialect::{Dialect, MOST_FILTERS},
     failure::Failure,
     stamp::{Batch, Flow},
     window::Window,
@@ -42,6 +42,9 @@ pub(crate) fn run(bench: &Bench, shape: Shape) -> Result<Sample, Failure> {
         topics,
         levels,
     } = shape;
+    if bench.target.dialect == Dialect::Zmtp {
+        return Err(Failure::NotOffered("it has no wildcards"));
+    }
     let control = Control::new(LIMIT);
     let _others = subscribe_others(bench, others, levels, &control)?;
     let flow = Flow {

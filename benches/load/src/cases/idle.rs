@@ -1,8 +1,11 @@
 //! Clients that say nothing: what each costs the broker.
 use std::{process, thread, time::Duration};
 
+use rustix::process::{Resource, getrlimit};
+
 use super::{Bench, Sample, measure::per};
 use crate::{
+    dialect::Dialect,
     failure::Failure,
     usage::{self, CpuTime, Memory},
     wire::Connection,
@@ -16,8 +19,17 @@ const PING_PERIOD: Duration = Duration::from_secs(5);
 /// Bytes of a client's read buffer; only pings are expected.
 const BUFFER: usize = 4 << 10;
 
+/// Descriptors that a process has beside its clients.
+const SPARE: u64 = 100;
+
 /// Connects the clients and watches the broker for the measured time, or a ping's period.
 pub(crate) fn run(bench: &Bench, count: u32) -> Result<Sample, Failure> {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    if bench.target.dialect == Dialect::Zmtp && 2 * u64::from(count) + SPARE > descriptors {
+        return Err(Failure::NotOffered(
+            "it takes two descriptors a client, over the system's limit",
+        ));
+    }
     let before = memory(bench)?;
     let mut clients = connect(bench, count)?;
     thread::sleep(SETTLE);
