@@ -106,14 +106,14 @@ fn compare(args: &Args) -> Result<(), String> {
                 report.add(case, index, round, result);
             }
         }
+        // After each case: a run that is interrupted after an hour leaves what it has.
+        if let Some(path) = &args.json {
+            write(path, &format!("{:#}\n", report.json()))?;
+        }
     }
     print!("{}", report.table());
-    let json = report.json();
-    if let Some(path) = &args.json {
-        write(path, &format!("{json:#}\n"))?;
-    }
     if let Some(path) = &args.document {
-        document::write(path, &[json])?;
+        document::write(path, &[report.json()])?;
     }
     Ok(())
 }

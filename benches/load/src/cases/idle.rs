@@ -24,12 +24,6 @@ const SPARE: u64 = 100;
 
 /// Connects the clients and watches the broker for the measured time, or a ping's period.
 pub(crate) fn run(bench: &Bench, count: u32) -> Result<Sample, Failure> {
-    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    if bench.target.dialect == Dialect::Zmtp && 2 * u64::from(count) + SPARE > descriptors {
-        return Err(Failure::NotOffered(
-            "it takes two descriptors a client, over the system's limit",
-        ));
-    }
     let before = memory(bench)?;
     let mut clients = connect(bench, count)?;
     thread::sleep(SETTLE);
@@ -54,6 +48,12 @@ pub(crate) fn run(bench: &Bench, count: u32) -> Result<Sample, Failure> {
 
 /// Connects clients that say nothing.
 pub(crate) fn connect(bench: &Bench, count: u32) -> Result<Vec<Connection>, Failure> {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    if bench.target.dialect == Dialect::Zmtp && 2 * u64::from(count) + SPARE > descriptors {
+        return Err(Failure::NotOffered(
+            "it takes two descriptors a client, over the system's limit",
+        ));
+    }
     (0..count)
         .map(|number| {
             let name = format!("load.idle{number}");
