@@ -35,6 +35,7 @@ mod name;
 mod op;
 pub mod request;
 pub mod rpc;
+mod text;
 mod topic;
 
 pub use code::{Code, OK};

@@ -4,6 +4,8 @@
 //! In a mask `?` stands for any one part and a final `*` for one or more parts.
 use core::fmt;
 
+use crate::text;
+
 /// What stands between a primary's name and the suffix of its secondary.
 pub const SECONDARY_SEPARATOR: &str = "%%";
 
@@ -95,7 +97,7 @@ impl<'a> ClientName<'a> {
     /// Checks a name as it came from the wire.
     pub fn parse(bytes: &'a [u8], limits: NameLimits) -> Result<Self, NameError> {
         let name = checked(bytes, limits)?;
-        if let Some(c) = name.chars().find(|&c| c.is_control() || c == '*' || c == '?') {
+        if let Some(c) = text::forbidden(name, |c| c == '*' || c == '?') {
             return Err(NameError::Forbidden(c));
         }
         if !is_well_separated(name) {
@@ -201,7 +203,7 @@ impl<'a> NameMask<'a> {
     /// Checks a mask as it came from the wire.
     pub fn parse(bytes: &'a [u8], limits: NameLimits) -> Result<Self, MaskError> {
         let mask = checked(bytes, limits).map_err(MaskError::Name)?;
-        if let Some(c) = mask.chars().find(|c| c.is_control()) {
+        if let Some(c) = text::forbidden(mask, |_| false) {
             return Err(MaskError::Name(NameError::Forbidden(c)));
         }
         if !is_well_separated(mask) {
@@ -311,7 +313,7 @@ fn checked(bytes: &[u8], limits: NameLimits) -> Result<&str, NameError> {
             limit: limits.bytes,
         });
     }
-    let parts = bytes.split(|&byte| byte == b'.').count();
+    let parts = text::parts(bytes, b'.');
     if parts > limits.parts {
         return Err(NameError::TooDeep {
             parts,

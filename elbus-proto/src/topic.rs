@@ -4,6 +4,8 @@
 //! for one or more levels: `a/#` matches `a/b`, `a/b/c` and `a/`, but not `a`. Both count only as a whole level.
 use core::fmt;
 
+use crate::text;
+
 /// How long and how deep a topic or a filter may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TopicLimits {
@@ -79,7 +81,8 @@ impl<'a> Topic<'a> {
     /// Checks a topic as it came from the wire.
     pub fn parse(bytes: &'a [u8], limits: TopicLimits) -> Result<Self, TopicError> {
         let topic = checked(bytes, limits)?;
-        if topic.split('/').any(|level| level == "+" || level == "#") {
+        let is_suspect = text::has(bytes, |byte| byte == b'+' || byte == b'#');
+        if is_suspect && topic.split('/').any(|level| level == "+" || level == "#") {
             return Err(TopicError::Wildcard);
         }
         Ok(Self(topic))
@@ -218,7 +221,7 @@ fn checked(bytes: &[u8], limits: TopicLimits) -> Result<&str, TopicError> {
             limit: limits.bytes,
         });
     }
-    let levels = bytes.split(|&byte| byte == b'/').count();
+    let levels = text::parts(bytes, b'/');
     if levels > limits.levels {
         return Err(TopicError::TooDeep {
             levels,
@@ -226,7 +229,7 @@ fn checked(bytes: &[u8], limits: TopicLimits) -> Result<&str, TopicError> {
         });
     }
     let topic = core::str::from_utf8(bytes).map_err(|_| TopicError::NotUtf8)?;
-    match topic.chars().find(|c| c.is_control()) {
+    match text::forbidden(topic, |_| false) {
         Some(c) => Err(TopicError::Forbidden(c)),
         None => Ok(topic),
     }
