@@ -151,12 +151,6 @@ impl Run {
         self.shared = None;
     }
 
-    /// Takes the run out, leaving an empty one.
-    pub(crate) fn take(&mut self) -> Self {
-        let empty = Self::new(self.kind, Arc::clone(&self.sender), None);
-        std::mem::replace(self, empty)
-    }
-
     /// Adds a frame whose payload is copied. `for_local`: some receivers are in this process.
     #[inline]
     pub(crate) fn push(&mut self, payload: &[u8], realtime: bool, for_local: bool) {
@@ -384,7 +378,7 @@ impl Drop for Place {
 
 /// A run with receivers that have no room for it yet.
 pub(crate) struct Fan {
-    pub(crate) run: Run,
+    pub(crate) run: Box<Run>,
     /// Who still gets it; for a mailbox, how many frames it has.
     pub(crate) rest: Vec<(Arc<Peer>, usize)>,
     /// Acknowledgements that are written once everyone has it.

@@ -17,9 +17,9 @@ pub(crate) struct Routes {
     rules: u64,
     targets: Known<Arc<Peer>>,
     topics: Remembered,
-    /// By topic, `00` and receiver.
-    topics_for: Remembered,
-    masks: Remembered,
+    /// By topic, `00` and receiver. Few clients use these: the others need no memory for them.
+    topics_for: Option<Box<Remembered>>,
+    masks: Option<Box<Remembered>>,
 }
 
 /// How many receivers are remembered for each address that may be, on average: topics with thousands of subscribers
@@ -95,8 +95,8 @@ impl Routes {
             rules,
             targets: Known::default(),
             topics: Remembered::default(),
-            topics_for: Remembered::default(),
-            masks: Remembered::default(),
+            topics_for: None,
+            masks: None,
         }
     }
 
@@ -151,7 +151,7 @@ impl Routes {
     pub(crate) fn topic_for(&mut self, address: &[u8]) -> Result<Arc<Receivers>, Code> {
         self.obey();
         let (topic, receiver) = addressed(address).ok_or(Code::Data)?;
-        if let Some(known) = self.topics_for.get(address)
+        if let Some(known) = self.topics_for.as_ref().and_then(|known| known.get(address))
             && known.fresh == Fresh::Topic(self.core.subscriptions.version(topic))
         {
             return Ok(Arc::clone(known));
@@ -162,6 +162,7 @@ impl Routes {
         peers.retain(|peer| peer.primary() == receiver.as_str());
         let found = Receivers::new(peers, Some(parsed.as_str()), Fresh::Topic(version));
         self.topics_for
+            .get_or_insert_default()
             .insert(self.core.settings.cached_routes(), address, &found);
         Ok(found)
     }
@@ -170,7 +171,7 @@ impl Routes {
     pub(crate) fn mask(&mut self, mask: &[u8]) -> Result<Arc<Receivers>, Code> {
         self.obey();
         let epoch = self.core.registry.epoch();
-        if let Some(known) = self.masks.get(mask)
+        if let Some(known) = self.masks.as_ref().and_then(|known| known.get(mask))
             && known.fresh == Fresh::Names(epoch)
         {
             return Ok(Arc::clone(known));
@@ -181,6 +182,7 @@ impl Routes {
         }
         let found = Receivers::new(self.core.registry.matching(parsed), None, Fresh::Names(epoch));
         self.masks
+            .get_or_insert_default()
             .insert(self.core.settings.cached_routes(), mask, &found);
         Ok(found)
     }

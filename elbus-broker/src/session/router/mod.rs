@@ -82,7 +82,8 @@ pub(super) struct Router {
     routes: Routes,
     /// The name with its separator, as it stands in deliveries.
     sender: Box<[u8]>,
-    run: Run,
+    /// Frames for several receivers; of a client that has never sent such, nothing.
+    run: Option<Box<Run>>,
     /// Acknowledgements and replies of the broker, for the client itself.
     answers: Vec<u8>,
     urgent_answers: bool,
@@ -105,7 +106,7 @@ impl Router {
             peer: Arc::clone(peer),
             routes: Routes::new(core, peer),
             sender: [peer.name.as_bytes(), b"\0"].concat().into(),
-            run: Run::new(delivery::Kind::Message, Arc::clone(&peer.name), None),
+            run: None,
             answers: Vec::new(),
             urgent_answers: false,
             replies: 0,
@@ -388,12 +389,17 @@ impl Router {
             delivery::Kind::Publication
         };
         self.spent += 1 + receivers.peers.len();
-        self.run.restart(kind, receivers.topic.as_ref());
+        let mut run = self.run.take().unwrap_or_else(|| {
+            let sender = Arc::clone(&self.peer.name);
+            Box::new(Run::new(kind, sender, None))
+        });
+        run.restart(kind, receivers.topic.as_ref());
         // Acknowledgements belong behind the frames: they wait for a run that is held.
         let acked = self.answers.len();
         let mut next = Some((first, payload));
         while let Some((request, payload)) = next {
-            self.encode(
+            encode(
+                &mut run,
                 &receivers,
                 frames.payload(payload),
                 request.header.qos.is_realtime(),
@@ -401,46 +407,34 @@ impl Router {
             *count += 1;
             frames.advance(&request);
             self.acknowledge(&request.header, Ok(()));
-            if self.run.len() >= RUN {
+            if run.len() >= RUN {
                 break;
             }
             next = frames.next_alike(&first.header, address);
         }
-        let held = self.fan_out(&receivers);
+        let held = self.fan_out(run, &receivers);
         Ok(held.map(|mut fan| {
             fan.acks = self.answers.split_off(acked);
             Stop::Held(Held::Fan(Box::new(fan)))
         }))
     }
 
-    fn encode(&mut self, receivers: &Receivers, payload: Payload<'_>, realtime: bool) {
-        if receivers.peers.is_empty() {
-            return;
-        }
-        match payload {
-            Payload::Slice(payload) => self.run.push(payload, realtime, receivers.local > 0),
-            shared @ Payload::Shared(..) => {
-                self.run
-                    .push_shared(shared.to_bytes(), realtime, receivers.local > 0)
-            }
-        }
-    }
-
     /// Places the run with everyone who has room; answers those who have none.
-    fn fan_out(&mut self, receivers: &Receivers) -> Option<Fan> {
-        self.run.share_among(receivers.peers.len() - receivers.local);
+    fn fan_out(&mut self, mut run: Box<Run>, receivers: &Receivers) -> Option<Fan> {
+        run.share_among(receivers.peers.len() - receivers.local);
         let mut rest = Vec::new();
         for peer in &receivers.peers {
             let mut taken = 0;
-            if self.run.place(peer, None, &mut taken, &mut self.touched) == Placed::Full {
+            if run.place(peer, None, &mut taken, &mut self.touched) == Placed::Full {
                 rest.push((Arc::clone(peer), taken));
             }
         }
         if rest.is_empty() {
+            self.run = Some(run);
             return None;
         }
         Some(Fan {
-            run: self.run.take(),
+            run,
             rest,
             acks: Vec::new(),
         })
@@ -458,7 +452,20 @@ impl Router {
 
     /// Gives back the memory that an idle client does not need.
     pub(super) fn rest(&mut self) {
-        self.run.rest();
+        if let Some(run) = &mut self.run {
+            run.rest();
+        }
         pool::give(std::mem::take(&mut self.answers));
+    }
+}
+
+fn encode(run: &mut Run, receivers: &Receivers, payload: Payload<'_>, realtime: bool) {
+    if receivers.peers.is_empty() {
+        return;
+    }
+    let for_local = receivers.local > 0;
+    match payload {
+        Payload::Slice(payload) => run.push(payload, realtime, for_local),
+        shared @ Payload::Shared(..) => run.push_shared(shared.to_bytes(), realtime, for_local),
     }
 }
