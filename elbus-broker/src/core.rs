@@ -19,6 +19,7 @@ use crate::{
     methods::reload::Reloading,
     peer::{Cut, Peer},
     registry::{Refusal, Registry, Replaced},
+    session::anticipation::Expected,
     settings::Settings,
     socket::Origin,
     stats::Totals,
@@ -59,7 +60,7 @@ pub(crate) struct Core {
     #[cfg(feature = "tls")]
     pub(crate) relays: TaskTracker,
     /// Clients whose answers are waited for.
-    pub(crate) anticipated: AtomicUsize,
+    pub(crate) expected: Arc<Expected>,
     /// Connections that were refused and are still to hear so.
     pub(crate) refused: AtomicUsize,
     /// Nobody new is accepted; sessions read what has arrived, and no more.
@@ -90,7 +91,7 @@ impl Core {
             tls: Mutex::default(),
             #[cfg(feature = "tls")]
             relays: TaskTracker::new(),
-            anticipated: AtomicUsize::new(0),
+            expected: Arc::default(),
             refused: AtomicUsize::new(0),
             shutting_down: AtomicBool::new(false),
             ids: AtomicU64::new(1),

@@ -178,7 +178,7 @@ impl Mailbox {
         self.state.lock().shed
     }
 
-    /// What went to this client so far.
+    /// What was queued for this client so far.
     pub(crate) fn written(&self) -> Written {
         self.state.lock().written
     }

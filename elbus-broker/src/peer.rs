@@ -386,7 +386,7 @@ impl Peer {
         }
     }
 
-    /// What went to this client so far.
+    /// What was queued for this client so far.
     pub(crate) fn written(&self) -> Written {
         match &self.sink {
             Sink::Socket { outbox, .. } => outbox.lock().written(),

@@ -1,7 +1,7 @@
 //! The system's limits for this process.
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the number of open files to what the system allows: every client takes one.
+/// Raises the number of open files to what the system allows: every client takes one at least.
 pub(crate) fn raise_open_files() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {

@@ -74,7 +74,7 @@ pub(crate) enum Flushed {
 #[must_use = "the writer token goes with the batch"]
 pub(crate) struct Batch(SendQueue);
 
-/// Frames and bytes that went to a client.
+/// Frames and bytes that were queued for a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Written {
     pub(crate) frames: u64,

@@ -238,7 +238,7 @@ impl State {
         self.queued()
     }
 
-    /// What went to this client so far.
+    /// What was queued for this client so far.
     pub(crate) const fn written(&self) -> Written {
         self.written
     }

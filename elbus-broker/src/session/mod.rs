@@ -2,7 +2,7 @@
 //!
 //! One task a connection. It waits for its socket without holding a buffer, reads into the worker's scratch buffer
 //! and carries every request in it out at once ([`router`]); what has no room holds the session back ([`hold`]).
-mod anticipation;
+pub(crate) mod anticipation;
 #[cfg(feature = "bench")]
 pub mod bench;
 pub(crate) mod certificate;
@@ -155,13 +155,13 @@ impl Session {
             match self.input.poll_fill(socket, scratch, cx) {
                 Poll::Ready(filled) => filled,
                 Poll::Pending => {
-                    self.anticipation.poll(socket, cx);
+                    self.anticipation.poll(socket, &self.core.expected, cx);
                     return Poll::Pending;
                 }
             }
         };
         if let (Ok(Filled::Chunk(_)), Socket::Unix(_)) = (&filled, &**socket) {
-            self.anticipation.has_sent(self.peer.written().bytes, &self.core);
+            self.anticipation.has_sent(self.peer.written().bytes);
         }
         Poll::Ready(match filled.and_then(|filled| self.carry_out(filled, scratch)) {
             Ok(step) => step,
