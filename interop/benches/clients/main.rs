@@ -3,6 +3,7 @@
 //! Every library in turn does the same work in this process, several rounds, and so does a program without one, which is
 //! the limit; the broker is a process of its own. The figures are medians, CPU is this process's own time. `cargo bench … -- ROUNDS` for more than three rounds.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
+mod inside;
 mod raw;
 
 use std::{
@@ -23,18 +24,12 @@ use tokio::runtime::Runtime;
 const PAYLOAD: [u8; 100] = [b'x'; 100];
 const IN_FLIGHT: usize = 64;
 
-/// A client library as this bench drives it.
-trait Library: Sized + Send + 'static {
+/// What carries messages.
+trait Carrier: Sized + Send + 'static {
     const NAME: &'static str;
-    /// An acknowledgement that is on its way.
-    type Verdict: Send;
 
-    fn connect(address: &str, name: &str) -> impl Future<Output = Self> + Send;
     /// Sends without an acknowledgement.
     fn send(&mut self, target: &str, realtime: bool) -> impl Future<Output = ()> + Send;
-    /// Sends and answers what to wait for.
-    fn ask(&mut self, target: &str) -> impl Future<Output = Self::Verdict> + Send;
-    fn hear(verdict: Self::Verdict) -> impl Future<Output = ()> + Send;
     /// Waits for the next frame.
     fn receive(&mut self) -> impl Future<Output = ()> + Send;
     /// Nothing more is sent: what was gathered is written. Libraries do that by themselves.
@@ -43,22 +38,40 @@ trait Library: Sized + Send + 'static {
     }
 }
 
+/// A client library as this bench drives it.
+trait Library: Carrier {
+    /// An acknowledgement that is on its way.
+    type Verdict: Send;
+
+    fn connect(address: &str, name: &str) -> impl Future<Output = Self> + Send;
+    /// Sends and answers what to wait for.
+    fn ask(&mut self, target: &str) -> impl Future<Output = Self::Verdict> + Send;
+    fn hear(verdict: Self::Verdict) -> impl Future<Output = ()> + Send;
+}
+
 struct Ours(elbus_client::Client, elbus_client::Inbox);
 
-impl Library for Ours {
+impl Carrier for Ours {
     const NAME: &'static str = "elbus-client (ours)";
+
+    async fn send(&mut self, target: &str, realtime: bool) {
+        use elbus_client::Qos;
+        let qos = if realtime { Qos::Realtime } else { Qos::No };
+        self.0.send(target, &PAYLOAD).qos(qos).await.unwrap();
+    }
+
+    async fn receive(&mut self) {
+        self.1.recv().await.unwrap();
+    }
+}
+
+impl Library for Ours {
     type Verdict = elbus_client::Confirmation;
 
     async fn connect(address: &str, name: &str) -> Self {
         let options = elbus_client::Options::new(name).address(address);
         let (client, inbox) = options.connect().await.unwrap();
         Self(client, inbox)
-    }
-
-    async fn send(&mut self, target: &str, realtime: bool) {
-        use elbus_client::Qos;
-        let qos = if realtime { Qos::Realtime } else { Qos::No };
-        self.0.send(target, &PAYLOAD).qos(qos).await.unwrap();
     }
 
     async fn ask(&mut self, target: &str) -> Self::Verdict {
@@ -68,24 +81,12 @@ impl Library for Ours {
     async fn hear(verdict: Self::Verdict) {
         verdict.await.unwrap();
     }
-
-    async fn receive(&mut self) {
-        self.1.recv().await.unwrap();
-    }
 }
 
-struct Elbus(elbus::ipc::Client, elbus::EventChannel);
+struct Elbus<C>(C, elbus::EventChannel);
 
-impl Library for Elbus {
+impl<C: elbus::client::AsyncClient + 'static> Carrier for Elbus<C> {
     const NAME: &'static str = "elbus 0.2.21";
-    type Verdict = elbus::OpConfirm;
-
-    async fn connect(address: &str, name: &str) -> Self {
-        let config = elbus::ipc::Config::new(address, name);
-        let mut client = elbus::ipc::Client::connect(&config).await.unwrap();
-        let frames = client.take_event_channel().unwrap();
-        Self(client, frames)
-    }
 
     async fn send(&mut self, target: &str, realtime: bool) {
         let qos = if realtime {
@@ -96,6 +97,21 @@ impl Library for Elbus {
         self.0.send(target, PAYLOAD[..].into(), qos).await.unwrap();
     }
 
+    async fn receive(&mut self) {
+        self.1.recv().await.unwrap();
+    }
+}
+
+impl Library for Elbus<elbus::ipc::Client> {
+    type Verdict = elbus::OpConfirm;
+
+    async fn connect(address: &str, name: &str) -> Self {
+        let config = elbus::ipc::Config::new(address, name);
+        let mut client = elbus::ipc::Client::connect(&config).await.unwrap();
+        let frames = client.take_event_channel().unwrap();
+        Self(client, frames)
+    }
+
     async fn ask(&mut self, target: &str) -> Self::Verdict {
         let qos = elbus::QoS::Processed;
         self.0.send(target, PAYLOAD[..].into(), qos).await.unwrap()
@@ -104,24 +120,12 @@ impl Library for Elbus {
     async fn hear(verdict: Self::Verdict) {
         verdict.unwrap().await.unwrap().unwrap();
     }
-
-    async fn receive(&mut self) {
-        self.1.recv().await.unwrap();
-    }
 }
 
-struct Busrt(busrt::ipc::Client, busrt::EventChannel);
+struct Busrt<C>(C, busrt::EventChannel);
 
-impl Library for Busrt {
+impl<C: busrt::client::AsyncClient + 'static> Carrier for Busrt<C> {
     const NAME: &'static str = "busrt 0.5.6";
-    type Verdict = busrt::OpConfirm;
-
-    async fn connect(address: &str, name: &str) -> Self {
-        let config = busrt::ipc::Config::new(address, name);
-        let mut client = busrt::ipc::Client::connect(&config).await.unwrap();
-        let frames = client.take_event_channel().unwrap();
-        Self(client, frames)
-    }
 
     async fn send(&mut self, target: &str, realtime: bool) {
         let qos = if realtime {
@@ -132,6 +136,21 @@ impl Library for Busrt {
         self.0.send(target, PAYLOAD[..].into(), qos).await.unwrap();
     }
 
+    async fn receive(&mut self) {
+        self.1.recv().await.unwrap();
+    }
+}
+
+impl Library for Busrt<busrt::ipc::Client> {
+    type Verdict = busrt::OpConfirm;
+
+    async fn connect(address: &str, name: &str) -> Self {
+        let config = busrt::ipc::Config::new(address, name);
+        let mut client = busrt::ipc::Client::connect(&config).await.unwrap();
+        let frames = client.take_event_channel().unwrap();
+        Self(client, frames)
+    }
+
     async fn ask(&mut self, target: &str) -> Self::Verdict {
         let qos = busrt::QoS::Processed;
         self.0.send(target, PAYLOAD[..].into(), qos).await.unwrap()
@@ -139,10 +158,6 @@ impl Library for Busrt {
 
     async fn hear(verdict: Self::Verdict) {
         verdict.unwrap().await.unwrap().unwrap();
-    }
-
-    async fn receive(&mut self) {
-        self.1.recv().await.unwrap();
     }
 }
 
@@ -351,18 +366,28 @@ fn measure(runtime: &Runtime, address: &str, case: Case, rounds: usize) {
         });
         let [ours, elbus, busrt, raw] = names.each_ref().map(|names| names.each_ref().map(String::as_str));
         results[0].push(runtime.block_on(case.run::<Ours>(address, ours)));
-        results[1].push(runtime.block_on(case.run::<Elbus>(address, elbus)));
-        results[2].push(runtime.block_on(case.run::<Busrt>(address, busrt)));
+        results[1].push(runtime.block_on(case.run::<Elbus<_>>(address, elbus)));
+        results[2].push(runtime.block_on(case.run::<Busrt<_>>(address, busrt)));
         results[3].push(runtime.block_on(case.run::<Raw>(address, raw)));
     }
     eprint!("\r\x1b[K");
-    let names = [Ours::NAME, Elbus::NAME, Busrt::NAME, Raw::NAME];
+    let names = [
+        Ours::NAME,
+        Elbus::<elbus::ipc::Client>::NAME,
+        Busrt::<busrt::ipc::Client>::NAME,
+        Raw::NAME,
+    ];
+    print(case.name(), names, results);
+}
+
+/// Prints a line for each of `names`, whose rounds are in `results`; the first one is compared with the others.
+fn print(title: &str, names: [&'static str; 4], mut results: [Vec<Round>; 4]) {
     let figures: Vec<_> = names
         .into_iter()
         .zip(&mut results)
         .map(|(name, rounds)| Figures::of(name, rounds))
         .collect();
-    println!("\n{}", case.name());
+    println!("\n{title}");
     for figure in &figures {
         let times = figure.times.map_or_else(String::new, |(p50, p99)| {
             format!("  p50 {p50:.0} µs, p99 {p99:.0} µs")
@@ -388,4 +413,5 @@ fn main() {
     for case in Case::ALL {
         measure(&runtime, socket.to_str().unwrap(), case, rounds);
     }
+    inside::measure(&runtime, rounds);
 }

@@ -13,7 +13,7 @@ use elbus_proto::{
     request::RequestHeader,
 };
 
-use crate::{Library, PAYLOAD};
+use crate::{Carrier, Library, PAYLOAD};
 
 /// Bytes gathered at most, and read at once.
 const CHUNK: usize = 64 * 1024;
@@ -93,17 +93,32 @@ impl Connection {
     }
 }
 
-impl Library for Raw {
+impl Carrier for Raw {
     const NAME: &'static str = "no library";
-    type Verdict = Arc<Mutex<Connection>>;
-
-    async fn connect(address: &str, name: &str) -> Self {
-        Self(Arc::new(Mutex::new(Connection::open(address, name))))
-    }
 
     async fn send(&mut self, target: &str, realtime: bool) {
         let qos = if realtime { Qos::Realtime } else { Qos::No };
         self.0.lock().unwrap().send(target, qos);
+    }
+
+    async fn receive(&mut self) {
+        let mut connection = self.0.lock().unwrap();
+        while connection.received == 0 {
+            connection.read();
+        }
+        connection.received -= 1;
+    }
+
+    async fn finish(&mut self) {
+        self.0.lock().unwrap().flush();
+    }
+}
+
+impl Library for Raw {
+    type Verdict = Arc<Mutex<Connection>>;
+
+    async fn connect(address: &str, name: &str) -> Self {
+        Self(Arc::new(Mutex::new(Connection::open(address, name))))
     }
 
     async fn ask(&mut self, target: &str) -> Self::Verdict {
@@ -118,17 +133,5 @@ impl Library for Raw {
             connection.read();
         }
         connection.acknowledged -= 1;
-    }
-
-    async fn receive(&mut self) {
-        let mut connection = self.0.lock().unwrap();
-        while connection.received == 0 {
-            connection.read();
-        }
-        connection.received -= 1;
-    }
-
-    async fn finish(&mut self) {
-        self.0.lock().unwrap().flush();
     }
 }
