@@ -42,11 +42,17 @@ impl TestBroker {
 
     /// A broker whose configuration is changed first.
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::on_workers(2, change)
+    }
+
+    /// A broker on so many threads. On one, the order in which its sessions go on is its own doing and not the
+    /// machine's.
+    pub fn on_workers(workers: usize, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         change(&mut config);
         let directory = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+            .worker_threads(workers)
             .enable_all()
             .build()
             .unwrap();

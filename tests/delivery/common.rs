@@ -76,6 +76,16 @@ pub(crate) fn await_read(bus: &TestBroker, name: &str, frames: u64) {
     });
 }
 
+/// Waits until a client was held back because someone it sends to was full.
+pub(crate) fn await_held(bus: &TestBroker, name: &str) {
+    bus.eventually(&format!("{name} is held back"), |broker| {
+        let clients = broker.clients();
+        clients
+            .iter()
+            .any(|client| client.name == name && client.held > 0)
+    });
+}
+
 /// Something that a thread does over and over until this is dropped, or it answers false.
 pub(crate) struct Repeating {
     stop: Arc<AtomicBool>,
