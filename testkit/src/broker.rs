@@ -1,4 +1,6 @@
 //! A broker with a runtime of its own and a listener of every kind.
+use std::time::{Duration, Instant};
+
 use elbus_broker::{Address, Broker, Config};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -34,7 +36,7 @@ pub struct TestBroker {
 }
 
 impl TestBroker {
-    /// A broker with the default configuration.
+    /// A broker with the default configuration, but that it takes nobody for dead so soon.
     #[must_use]
     pub fn start() -> Self {
         Self::with(|_| {})
@@ -49,6 +51,8 @@ impl TestBroker {
     /// machine's.
     pub fn on_workers(workers: usize, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
+        // A reader that has no processor for a second is not what tests are about.
+        config.stall_timeout = Duration::from_secs(2);
         change(&mut config);
         let directory = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -108,10 +112,10 @@ impl TestBroker {
 
     /// Waits until something is true of the broker.
     pub fn eventually(&self, what: &str, mut is_true: impl FnMut(&Broker) -> bool) {
-        let end = std::time::Instant::now() + PATIENCE;
+        let end = Instant::now() + PATIENCE;
         while !is_true(&self.broker) {
-            assert!(std::time::Instant::now() < end, "not in time: {what}");
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            assert!(Instant::now() < end, "not in time: {what}");
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }

@@ -36,7 +36,7 @@ fn a_broker_that_stops_answering_is_taken_for_dead() {
 fn a_broker_that_hangs_is_taken_for_dead_although_the_client_sends_on() {
     block_on(async {
         let fake = Fake::start().await;
-        let limit = Duration::from_secs(1);
+        let limit = Duration::from_secs(3);
         let (client, _inbox, _hung) = fake.connect(fake.options("pump").timeout(limit)).await;
         let mut events = client.events();
         let mut end = std::pin::pin!(event(&mut events, "the end of the connection", |event| {

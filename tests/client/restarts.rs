@@ -241,7 +241,7 @@ fn a_flush_does_not_say_that_all_is_well_when_frames_were_lost_with_the_connecti
 fn a_flush_after_a_close_that_lost_frames_says_each_time_that_the_client_is_closed() {
     block_on(async {
         let fake = Fake::start().await;
-        let options = fake.options("pump").timeout(Duration::from_millis(50));
+        let options = fake.options("pump").timeout(Duration::from_secs(2));
         // The broker is there and does not read; this is more than the system's buffers hold.
         let (client, _inbox, _broker) = fake.connect(options).await;
         let large = client.send("panel", vec![7; 50_000_000]).qos(Qos::No);

@@ -129,7 +129,7 @@ fn everything_is_returned_when_all_have_left() {
 #[test]
 fn a_client_that_is_idle_is_not_taken_for_gone() {
     for transport in Transport::ALL {
-        let test = TestBroker::with(|config| config.timeout = std::time::Duration::from_secs(1));
+        let test = TestBroker::with(|config| config.timeout = std::time::Duration::from_secs(3));
         let mut idle = test.client(transport, "idle");
         // A connection that does time out stands for the time that passes.
         let mut unfinished = test.connect(transport);

@@ -62,7 +62,7 @@ fn whoever_is_silent_is_reported_at_the_deadline_and_whoever_leaves_at_once() {
             .await;
         let mut many = rpc
             .call_many::<_, String>("plant.?", "name", &())
-            .timeout(Duration::from_secs(2));
+            .timeout(Duration::from_secs(5));
         let mut answers = Vec::new();
         answers.push(soon("the first", many.next()).await.unwrap());
         soon("the request", inbox.recv()).await.unwrap();

@@ -73,7 +73,7 @@ fn a_reader_that_pauses_holds_its_sender_back_and_loses_nothing() {
         let mut sent = Vec::new();
         for n in 0..COUNT {
             let sending = sender.send("receiver", vec![n as u8; LARGE]);
-            match tokio::time::timeout(Duration::from_millis(500), sending.confirm()).await {
+            match tokio::time::timeout(Duration::from_secs(2), sending.confirm()).await {
                 Ok(confirmation) => sent.push(confirmation.unwrap()),
                 // Held back, and the message taken back.
                 Err(_) => break,

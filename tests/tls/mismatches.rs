@@ -12,7 +12,7 @@ use elbus_testkit::{PATIENCE, Transport};
 use crate::common::{Bus, options, refused};
 
 /// Half of it is how long a client may be silent.
-const SHORT: Duration = Duration::from_secs(1);
+const SHORT: Duration = Duration::from_secs(3);
 
 fn impatient() -> Bus {
     Bus::with(|config| (config.timeout, config.greetings) = (SHORT, 2), |_| {})
