@@ -62,6 +62,8 @@ impl Bus {
         config.greetings = GREETINGS;
         config.subscriptions = 16;
         config.high_water = 16 * 1024;
+        // Everybody reads, however long the thread of all of them may be kept from running.
+        config.stall_timeout = PATIENCE;
         let broker = Broker::new(config).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("bus.sock");

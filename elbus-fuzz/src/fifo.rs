@@ -7,7 +7,7 @@ use elbus_proto::{BROKER_TOPIC_ROOT, Topic, TopicLimits};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::bus::{runtime, soon};
+use crate::bus::{PATIENCE, runtime, soon};
 
 /// A line may not be longer, so that inputs of a few bytes reach the limit.
 const LINE: usize = 256;
@@ -36,6 +36,7 @@ impl Pipe {
         let mut config = Config::default();
         config.fifo_line = LINE;
         config.queue_size = MOST;
+        config.stall_timeout = PATIENCE;
         let broker = Broker::new(config).unwrap();
         runtime
             .block_on(broker.listen_fifo(&path, &SocketOptions::default()))

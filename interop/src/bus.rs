@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use busrt::ErrorKind;
 
-use crate::{Broker, Library, Party, Transport, libraries::Settings};
+use crate::{Broker, Library, Party, Transport, eventually, libraries::Settings};
 
 /// A library, and how its clients are connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,10 +90,17 @@ impl<'a> Bus<'a> {
         self.connect(place, name, true)
     }
 
-    /// A client with the time-outs that its library has by default.
+    /// A client with the time-outs that its library has by default. The greeting may take longer on a loaded machine: then
+    /// it tries again.
     #[must_use]
     pub fn impatient(&self, place: Place, name: &str) -> Box<dyn Party> {
-        self.connect(place, &self.name(name), false).unwrap()
+        let name = self.name(name);
+        let mut joined = Err(ErrorKind::Timeout);
+        eventually("it joins", || {
+            joined = self.connect(place, &name, false);
+            joined.is_ok()
+        });
+        joined.unwrap()
     }
 
     fn connect(&self, place: Place, name: &str, patient: bool) -> Result<Box<dyn Party>, ErrorKind> {

@@ -34,7 +34,7 @@ for (const property of ['onFrame', 'on_frame']) {
     const heard = [];
     bus[property] = (frame) => heard.push(frame);
     const subscribed = await bus.subscribe('some/#');
-    assert.ok(await subscribed.waitCompleted(1));
+    assert.ok(await subscribed.waitCompleted(20));
     assert.equal(subscribed.result, constants.RESPONSE_OK);
     const make = (type, text) => {
       const frame = new Frame(type, 1);
@@ -47,7 +47,7 @@ for (const property of ['onFrame', 'on_frame']) {
       ['some/topic', new Frame(Buffer.from('publication'), OP_PUBLISH, 1)],
     ]) {
       const sent = await sender.send(target, frame);
-      assert.ok(await sent.wait_completed(1));
+      assert.ok(await sent.wait_completed(20));
       assert.ok(sent.isCompleted() && sent.is_completed());
       assert.deepEqual([sent.qos, sent.result], [1, constants.RESPONSE_OK]);
     }
@@ -74,7 +74,7 @@ test('a frame is by default a message of QoS 0', () => {
 test('the answer to a sent frame tells that nobody is there, and a frame without QoS is not answered', async (t) => {
   const bus = await clients(t)('bus');
   const sent = await bus.send('nobody.here', new Frame('x', OP_MESSAGE, 1));
-  assert.ok(await sent.waitCompleted(1));
+  assert.ok(await sent.waitCompleted(20));
   assert.equal(sent.result, constants.ERR_CLIENT_NOT_REGISTERED);
   const unanswered = await bus.send('nobody.here', new Frame('x'));
   assert.ok(await unanswered.waitCompleted());

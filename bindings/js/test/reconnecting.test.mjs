@@ -20,8 +20,9 @@ test('after a restart of the server everything subscribed and excluded is there 
   for (const end of ['stop', 'kill']) {
     const gone = [receiver, sender].map((client) => event(client, 'disconnected'));
     await server[end]();
+    // The system reports an error where the server had not read a ping.
     for (const [why] of await Promise.all(gone))
-      assert.ok(why instanceof Disconnect && why.kind === 'byBroker');
+      assert.ok(why instanceof Disconnect && ['byBroker', 'io'].includes(why.kind));
     assert.ok(!receiver.isConnected());
     const back = [receiver, sender].map((client) => event(client, 'connected'));
     await server.restart();
@@ -52,7 +53,7 @@ test('what waits for its answer fails at once with an unknown outcome, what was 
   await peer.frame();
   peer.pause();
   // More than the buffers of the kernel: the system takes some of it, the rest stays here.
-  const filling = Array.from({ length: 40 }, () => client.send('a.b', Buffer.alloc(60_000)));
+  const filling = Array.from({ length: 400 }, () => client.send('a.b', Buffer.alloc(60_000)));
   const behind = client.send('a.b', 'never sent');
   const verdicts = [sent, ...filling, behind].map((sending) => failure(sending));
   await new Promise((resolve) => setImmediate(resolve));

@@ -60,7 +60,7 @@ test('many frames of any length go both ways whole and in order', async (t) => {
   const { address } = await shared();
   const join = clients(t);
   const client = await join('js');
-  const count = 2_000;
+  const count = 1_500;
   const rust = await listener(address, `${join.group}.rust`, count);
   const text = (n) => `${n}`.padEnd((n * 37) % 5_000, 'ü');
   for (let n = 0; n < count; n += 1) await client.send(`${join.group}.rust`, text(n), { qos: n % 4 });

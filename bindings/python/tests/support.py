@@ -88,12 +88,19 @@ class PublishedBroker(Broker):
     """The published broker, at the same kind of place."""
 
     def start(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.tcp = "127.0.0.1:%d" % probe.getsockname()[1]
+        # It does not say which port the system chose, so one is chosen before. While it is bound here nobody else is
+        # given it, but whoever asks for it gets it.
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind(("127.0.0.1", 0))
+        self.tcp = "127.0.0.1:%d" % self._reserved.getsockname()[1]
         self._process = subprocess.Popen([PUBLISHED, self.unix, self.tcp], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout.readline() == "ready\n"
         return self
+
+    def _end(self, how):
+        super()._end(how)
+        self._reserved.close()
 
 
 class Loop:
@@ -256,7 +263,7 @@ def run_program(arguments, **options):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
+        timeout=600,
         **options,
     )
     assert done.returncode == 0, f"{arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"

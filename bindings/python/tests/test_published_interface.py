@@ -128,8 +128,10 @@ def test_results_are_bytes_of_the_wire_and_refusals_runtime_errors(join, address
     a = join()
     assert a.send(name("nobody"), Frame("x", qos=1)).wait_completed(timeout=PATIENCE) == 0x71
     assert a.frames == {}
+    second = Client(address, a.name)
+    second.timeout = PATIENCE
     with pytest.raises(RuntimeError, match="Server response: 0x76"):
-        Client(address, a.name).connect()
+        second.connect()
     with pytest.raises(FileNotFoundError):
         Client("/tmp/there.is.no.such.sock", "a").connect()
 
@@ -157,6 +159,7 @@ def connects(client):
 
 def test_a_lost_connection_is_told(own_server, caplog):
     client = Client(own_server.unix, "a")
+    client.timeout = PATIENCE
     client.connect()
     caplog.set_level(logging.CRITICAL)
     own_server.kill()
@@ -221,9 +224,12 @@ def test_a_thread_is_used_again_and_the_way_of_starting_them_can_be_replaced(joi
         threads.add(threading.get_ident())
 
     service.on_call = on_call
+    spawner = service._spawner
     for _ in range(50):
         caller.call(b.name, Request("x")).wait_completed(timeout=PATIENCE)
-    assert len(threads) < 10
+        # A thread that has answered is not idle yet.
+        until(lambda: spawner._idle == spawner._threads, "the thread is at rest")
+    assert len(threads) == 1
     spawned = []
     service.spawn = lambda f, *args, **kwargs: (spawned.append(f), f(*args, **kwargs))
     caller.call(b.name, Request("x")).wait_completed(timeout=PATIENCE)

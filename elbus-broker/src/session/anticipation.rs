@@ -190,9 +190,9 @@ mod tests {
             self.anticipation.watch.is_some()
         }
 
-        fn was_silent(&self) {
+        fn has_answered(&self, at: Instant) {
             let watch = self.anticipation.watch.as_ref().unwrap();
-            *watch.seated.seat.answered.lock() -= SILENT;
+            *watch.seated.seat.answered.lock() = at;
         }
     }
 
@@ -215,13 +215,17 @@ mod tests {
     #[tokio::test]
     async fn one_more_than_there_are_seats_is_expected_when_another_is_silent_for_a_second() {
         let expected = Arc::default();
+        let now = Instant::now();
         let mut clients: Vec<Client> = (0..=MOST).map(|_| Client::new()).collect();
-        for client in &mut clients {
-            client.answers(STREAK, &expected);
-        }
         let (last, others) = clients.split_last_mut().unwrap();
+        for client in &mut *others {
+            client.answers(STREAK, &expected);
+            // However long this test is kept from running, they have not been silent.
+            client.has_answered(now + 3600 * SILENT);
+        }
+        last.answers(STREAK, &expected);
         assert!(others.iter().all(Client::is_expected) && !last.is_expected());
-        others[3].was_silent();
+        others[3].has_answered(now - SILENT);
         last.answers(STREAK, &expected);
         assert!(last.is_expected());
         others[3].is_polled(&expected);

@@ -186,7 +186,7 @@ fn a_broker_that_answers_something_else_is_told() {
         "the broker's answer to info is not understood: error while decoding value: missing field `version`",
     );
     let ended = Broken::that_never_answers()
-        .cli(&["broker", "test", "--timeout", "50ms"])
+        .cli(&["broker", "test", "--timeout", "4s"])
         .run();
     assert_eq!(ended.code, Some(7), "{ended:?}");
 }

@@ -21,11 +21,10 @@ fn an_address_where_nothing_listens_is_told_with_what_to_do() {
             &format!("nothing listens at {path}: start one with `elbus-server`"),
         );
     }
-    // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    // Nobody listens at the port of a connection, and nobody can as long as there is one.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let connection = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let port = connection.local_addr().unwrap();
     let ended = Cli::new(&[&port.to_string(), "listen"]).run();
     ended.expect_failure(
         3,
@@ -113,9 +112,9 @@ fn what_the_broker_refuses_is_told() {
 #[test]
 fn what_nobody_knows_is_told_as_unknown() {
     let ended = Broken::that_never_answers()
-        .cli(&["send", "--timeout", "50ms", "x", "y"])
+        .cli(&["send", "--timeout", "4s", "x", "y"])
         .run();
-    ended.expect_failure(7, "no answer from the broker within 50ms");
+    ended.expect_failure(7, "no answer from the broker within 4s");
     let ended = Broken::that_hangs_up_after(0).cli(&["publish", "x", "y"]).run();
     ended.expect_failure(7, "may or may not have been delivered");
 }

@@ -1,7 +1,10 @@
 //! A broker at a UNIX socket, which can be stopped and started again.
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
-use elbus_broker::{Address, Broker, Config};
+use elbus_broker::{Address, Broker, ClientInfo, Config};
 use elbus_rpc::{Rpc, Service};
 use elbus_testkit::{PATIENCE, Raw};
 use tempfile::TempDir;
@@ -25,7 +28,7 @@ impl Bus {
             .unwrap();
         let directory = tempfile::tempdir().unwrap();
         let bus = Self {
-            broker: Broker::new(Config::default()).unwrap(),
+            broker: broker(),
             runtime,
             directory,
         };
@@ -36,7 +39,7 @@ impl Bus {
     /// Ends as a server does that is told to, and starts again at the same address.
     pub(crate) fn restart(&mut self) {
         self.stop();
-        self.broker = Broker::new(Config::default()).unwrap();
+        self.broker = broker();
         self.listen();
     }
 
@@ -86,13 +89,14 @@ impl Bus {
         clients.map(|client| client.name).collect()
     }
 
-    /// Waits until a client is on the bus.
+    /// Waits until a client on the bus has sent something: then it knows that it is registered.
     pub(crate) fn wait_for(&self, name: &str) {
         let end = Instant::now() + PATIENCE;
-        while !self.clients().iter().any(|client| client == name) {
+        let speaks = |client: &ClientInfo| client.name == name && client.r_frames > 0;
+        while !self.broker.clients().iter().any(speaks) {
             assert!(
                 Instant::now() < end,
-                "{name} is not on the bus, only {:?}",
+                "{name} has not said anything, on the bus are {:?}",
                 self.clients()
             );
             std::thread::yield_now();
@@ -123,4 +127,11 @@ impl Bus {
         let address = Address::Unix(self.socket());
         self.runtime.block_on(self.broker.listen(&address)).unwrap();
     }
+}
+
+/// However long this machine keeps a receiver from running, it is not taken for dead.
+fn broker() -> Broker {
+    let mut config = Config::default();
+    config.stall_timeout = Duration::from_secs(3600);
+    Broker::new(config).unwrap()
 }

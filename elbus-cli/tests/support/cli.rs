@@ -7,11 +7,14 @@ use std::{
     process::{Child, ChildStdin, Command, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use elbus_testkit::PATIENCE;
 use rustix::process::{Pid, Signal, kill_process};
+
+/// How long the program may work on what it is asked to, on a loaded machine: some send hundreds of thousands of messages.
+const WORK: Duration = Duration::from_secs(180);
 
 /// The program, about to be started.
 pub(crate) struct Cli {
@@ -240,7 +243,7 @@ impl Words {
 
     fn wait_for(&self, wanted: &[u8]) {
         let found = |said: &Said| said.bytes.windows(wanted.len()).any(|bytes| bytes == wanted);
-        let said = self.wait_until(|said| found(said) || said.ended);
+        let said = self.wait_until(PATIENCE, |said| found(said) || said.ended);
         let wanted = String::from_utf8_lossy(wanted);
         assert!(
             found(&said),
@@ -250,14 +253,14 @@ impl Words {
     }
 
     fn wait_for_end(&self) -> Vec<u8> {
-        let said = self.wait_until(|said| said.ended);
+        let said = self.wait_until(WORK, |said| said.ended);
         let so_far = String::from_utf8_lossy(&said.bytes);
         assert!(said.ended, "still running; it said {so_far:?}");
         said.bytes.clone()
     }
 
-    fn wait_until(&self, is_true: impl Fn(&Said) -> bool) -> MutexGuard<'_, Said> {
-        let end = Instant::now() + PATIENCE;
+    fn wait_until(&self, limit: Duration, is_true: impl Fn(&Said) -> bool) -> MutexGuard<'_, Said> {
+        let end = Instant::now() + limit;
         let (said, changed) = &*self.0;
         let mut said = said.lock().unwrap();
         while !is_true(&said) && Instant::now() < end {

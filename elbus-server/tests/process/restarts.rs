@@ -42,12 +42,29 @@ async fn client(directory: &Path, name: &str) -> (Client, Inbox) {
 /// What one sender was told about each of its messages: nothing, if it was acknowledged.
 type Told = BTreeMap<u64, Option<Outcome>>;
 
-async fn send(client: Client, target: String, done: Arc<AtomicU64>, stop: Arc<AtomicBool>) -> Told {
+/// What all senders and receivers are told.
+#[derive(Default)]
+struct Course {
+    /// Servers that were started behind others.
+    restarts: AtomicU64,
+    stop: AtomicBool,
+}
+
+/// What has become of the messages of one pair.
+#[derive(Default)]
+struct Pair {
+    acknowledged: AtomicU64,
+    /// One more than the number of the last one.
+    arrived: AtomicU64,
+}
+
+async fn send(client: Client, target: String, pair: Arc<Pair>, course: Arc<Course>) -> Told {
     let mut told = Told::new();
     for number in 0_u64.. {
-        if stop.load(SeqCst) {
+        if course.stop.load(SeqCst) {
             break;
         }
+        let restarts = course.restarts.load(SeqCst);
         let payload = number.to_le_bytes();
         let sending = client.send(&target, &payload);
         let verdict = tokio::time::timeout(PATIENCE, sending.into_future())
@@ -55,8 +72,12 @@ async fn send(client: Client, target: String, done: Arc<AtomicU64>, stop: Arc<At
             .expect("a verdict");
         match verdict {
             Ok(()) => {
-                done.fetch_add(1, SeqCst);
+                pair.acknowledged.fetch_add(1, SeqCst);
                 told.insert(number, None);
+                // So that a server that is killed has at most one of them in its hands.
+                while pair.arrived.load(SeqCst) <= number && course.restarts.load(SeqCst) == restarts {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
             }
             Err(error) => {
                 told.insert(number, Some(error.outcome()));
@@ -67,23 +88,23 @@ async fn send(client: Client, target: String, done: Arc<AtomicU64>, stop: Arc<At
     told
 }
 
-async fn receive(mut inbox: Inbox) -> Vec<u64> {
+async fn receive(mut inbox: Inbox, pair: Arc<Pair>) -> Vec<u64> {
     let mut got = Vec::new();
     while let Some(frame) = inbox.recv().await {
-        got.extend(frame.payload()[..].try_into().map(u64::from_le_bytes));
+        if let Ok(number) = frame.payload()[..].try_into().map(u64::from_le_bytes) {
+            pair.arrived.store(number + 1, SeqCst);
+            got.push(number);
+        }
     }
     got
 }
 
 /// Waits until every pair has had so many messages acknowledged from now on.
-async fn load(done: &[Arc<AtomicU64>]) {
-    let goals: Vec<u64> = done.iter().map(|done| done.load(SeqCst) + LOAD).collect();
+async fn load(pairs: &[Arc<Pair>]) {
+    let done = |pair: &Arc<Pair>| pair.acknowledged.load(SeqCst);
+    let goals: Vec<u64> = pairs.iter().map(|pair| done(pair) + LOAD).collect();
     let all = async {
-        while done
-            .iter()
-            .zip(&goals)
-            .any(|(done, goal)| done.load(SeqCst) < *goal)
-        {
+        while pairs.iter().zip(&goals).any(|(pair, goal)| done(pair) < *goal) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
@@ -102,29 +123,32 @@ fn a_server_that_restarts_under_load_finds_its_clients_again_and_none_is_told_wh
         .unwrap();
     let mut server = server_at(directory.path());
     runtime.block_on(async {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (mut done, mut pairs, mut receivers) = (Vec::new(), Vec::new(), Vec::new());
+        let course = Arc::<Course>::default();
+        let (mut pairs, mut working, mut receivers) = (Vec::new(), Vec::new(), Vec::new());
         for n in 0..PAIRS {
             let target = format!("receiver.{n}");
             let (receiver, inbox) = client(directory.path(), &target).await;
             let (sender, _) = client(directory.path(), &format!("sender.{n}")).await;
-            let counter = Arc::new(AtomicU64::new(0));
-            done.push(Arc::clone(&counter));
+            let pair = Arc::<Pair>::default();
+            pairs.push(Arc::clone(&pair));
             receivers.push(receiver);
-            let sending = tokio::spawn(send(sender, target, counter, Arc::clone(&stop)));
-            pairs.push((sending, tokio::spawn(receive(inbox))));
+            let receiving = tokio::spawn(receive(inbox, Arc::clone(&pair)));
+            let sending = tokio::spawn(send(sender, target, pair, Arc::clone(&course)));
+            working.push((sending, receiving));
         }
         for signal in [Signal::TERM, Signal::KILL, Signal::TERM, Signal::KILL] {
-            load(&done).await;
+            load(&pairs).await;
             server.signal(signal);
             server.exit_code();
             server = server_at(directory.path());
+            course.restarts.fetch_add(1, SeqCst);
         }
-        load(&done).await;
-        stop.store(true, SeqCst);
+        load(&pairs).await;
+        course.stop.store(true, SeqCst);
         let mut outcomes = Vec::new();
-        for ((sending, receiving), receiver) in pairs.into_iter().zip(receivers) {
-            let told = sending.await.unwrap();
+        for ((sending, receiving), receiver) in working.into_iter().zip(receivers) {
+            let told = tokio::time::timeout(PATIENCE, sending).await;
+            let told = told.expect("what was acknowledged arrives").unwrap();
             receiver.close().await.unwrap();
             outcomes.push((told, receiving.await.unwrap()));
         }

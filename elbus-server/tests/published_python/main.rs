@@ -18,7 +18,7 @@ use std::time::Duration;
 use support::Process;
 
 /// How long a program may take on a loaded machine: it limits its own waits, this limits the work in between.
-const PROGRAM: Duration = Duration::from_secs(180);
+const PROGRAM: Duration = Duration::from_secs(600);
 
 /// Starts one of the programs with the published clients.
 fn start(program: &str, arguments: &[&str]) -> Process {

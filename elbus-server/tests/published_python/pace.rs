@@ -1,13 +1,16 @@
-//! A published sender beside a slow but healthy reader: it gives up after a second without progress, so the server must
-//! never let one pass.
+//! A published sender beside a slow but healthy reader: it gives up when there is no progress for as long as its time-out,
+//! so the server must never let that pass.
 use std::thread;
 
 use tempfile::tempdir;
 
 use crate::{finish, start, support::Server};
 
-/// What the reader takes, in bytes a second.
-const PACE: u64 = 250_000;
+/// The sender's time-out in seconds: five times what it is by default, so that a machine may stand still meanwhile.
+const TIMEOUT: u64 = 5;
+
+/// What the reader takes, in bytes a second: a fifth of what the server has to bear at that default, for the same reason.
+const PACE: u64 = 50_000;
 
 /// Bytes of a message, as the program sends them.
 const SIZE: u64 = 1000;
@@ -22,15 +25,18 @@ const HIGH_WATER: u64 = 8 * 1024 * 1024;
 /// and lives, and everything arrives, in order.
 fn send_beside_a_slow_reader(transport: usize, library: &str, seconds: u64) {
     let directory = tempdir().unwrap();
-    let mut server = Server::start(directory.path(), &[]);
+    let mut server = Server::start(directory.path(), &["--stall-timeout", "20"]);
     let address = server.addresses[transport].to_string();
-    let [pace, seconds] = [PACE, seconds].map(|number| number.to_string());
+    let [pace, seconds, timeout] = [PACE, seconds, TIMEOUT].map(|number| number.to_string());
     let mut reader = start(
         "read_slowly.py",
         &[library, &address, "slow.reader", &pace, &seconds],
     );
     assert_eq!(reader.line().as_deref(), Some("ready"), "{}", reader.errors());
-    let sender = start("send_steadily.py", &[library, &address, "slow.reader", &seconds]);
+    let sender = start(
+        "send_steadily.py",
+        &[library, &address, "slow.reader", &seconds, &timeout],
+    );
     let number = |said: String| -> u64 { said.lines().last().unwrap().parse().unwrap() };
     let sent = number(finish(sender));
     let read_in_time = number(finish(reader));
@@ -53,7 +59,7 @@ fn with_each(libraries: &[&str], seconds: u64) {
 
 #[test]
 fn a_sender_beside_a_slow_reader_lives() {
-    with_each(&["elbus"], 3);
+    with_each(&["elbus"], 3 * TIMEOUT);
 }
 
 #[test]

@@ -5,11 +5,11 @@ from bus import *
 
 def hear(library, address):
     client = Place(library, address).join(f'{library}.witness')
+    logging.disable()  # the library says loudly that the connection ends, and so it should
     print('ready', flush=True)
     frame = client.frame()
     expect((frame.type, frame.sender, frame.topic), (OP_PUBLISH, '.broker', '.broker/warn'))
     expect(msgpack.unpackb(frame.payload)['s'], 'shutdown')
-    logging.disable()  # the library says loudly that the connection ends, and so it should
 
 
 run(hear)

@@ -1,14 +1,15 @@
-"""Publishes the lines of a file, with a library as it comes: publish_log.py LIBRARY ADDRESS FILE."""
+"""Publishes the lines of a file: publish_log.py LIBRARY ADDRESS FILE."""
 import asyncio
 import importlib
 
-from bus import run
+from bus import PATIENCE, run
 
 TOPIC, END = 'log/lines', 'log/end'
 
 
 def blocking(module, address, lines):
     client = module.Client(address, 'log.publisher')
+    client.timeout = PATIENCE
     client.connect()
     for line in lines:
         client.send(TOPIC, module.Frame(line, tp=module.OP_PUBLISH))
@@ -18,6 +19,7 @@ def blocking(module, address, lines):
 
 async def in_a_loop(module, address, lines):
     client = module.Client(address, 'log.publisher')
+    client.timeout = PATIENCE
     await client.connect()
     for line in lines:
         await client.send(TOPIC, module.Frame(line, tp=module.OP_PUBLISH))

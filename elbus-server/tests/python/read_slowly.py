@@ -28,6 +28,7 @@ def read(library, address, name, pace, seconds):
             done.set()
 
     client.on_frame = on_frame
+    client.timeout = PATIENCE
     client.connect()
     print('ready', flush=True)
     assert done.wait(seconds + 3 * PATIENCE), f'{count} messages came'

@@ -3,7 +3,7 @@ from bus import *
 
 
 def receive(library, address, path):
-    client = Place(library, address).join('log.receiver', timeout=1)
+    client = Place(library, address).join('log.receiver')
     client.subscribe('log/#')
     print('ready', flush=True)
     with open(path, 'wb') as file:

@@ -1,5 +1,5 @@
-"""Sends numbered messages for some seconds as fast as the bus takes them, with a library and its time-out as they come,
-and says how many: send_steadily.py LIBRARY ADDRESS TARGET SECONDS."""
+"""Sends numbered messages for some seconds as fast as the bus takes them, with a library and this time-out, and says how
+many: send_steadily.py LIBRARY ADDRESS TARGET SECONDS TIMEOUT."""
 import importlib
 import time
 
@@ -12,9 +12,10 @@ def payload(n, end=b'more'):
     return n.to_bytes(8, 'little') + end.rjust(SIZE - 8, b'.')
 
 
-def send(library, address, target, seconds):
+def send(library, address, target, seconds, timeout):
     module = importlib.import_module(f'{library}.client')
     client = module.Client(address, f'sender.to.{target}')
+    client.timeout = float(timeout)
     client.connect()
     sent = 0
     end = time.monotonic() + float(seconds)

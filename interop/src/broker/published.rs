@@ -1,8 +1,11 @@
 //! The published brokers, embedded, as their crates offer it.
-use std::{any::Any, net::TcpListener, time::Duration};
+use std::{any::Any, net::Ipv4Addr, time::Duration};
 
 use tempfile::TempDir;
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    net::TcpSocket,
+    runtime::{Builder, Runtime},
+};
 
 use crate::PATIENCE;
 
@@ -20,6 +23,7 @@ pub(super) struct Published {
     pub(super) tcp: String,
     timeout: Duration,
     running: Option<Running>,
+    _reserved: TcpSocket,
     _directory: TempDir,
 }
 
@@ -32,18 +36,19 @@ struct Running {
 impl Published {
     pub(super) fn start(origin: Origin, timeout: Duration) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        // They do not say which port the system chose, so it is chosen before. It is not chosen again so soon.
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        // They do not say which port the system chose, so one is chosen before. Nobody else is given it while it is bound
+        // here, but whoever asks for it gets it.
+        let reserved = TcpSocket::new_v4().unwrap();
+        reserved.set_reuseaddr(true).unwrap();
+        reserved.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let port = reserved.local_addr().unwrap().port();
         let mut published = Self {
             origin,
             unix: directory.path().join("bus.sock").to_str().unwrap().to_owned(),
             tcp: format!("127.0.0.1:{port}"),
             timeout,
             running: None,
+            _reserved: reserved,
             _directory: directory,
         };
         published.restart();

@@ -9,7 +9,7 @@ use busrt::{
     rpc::{Rpc, RpcClient, RpcError, RpcEvent, RpcHandlers, RpcResult},
 };
 use elbus_client::Options;
-use elbus_interop::{Broker, Transport, wait};
+use elbus_interop::{Broker, PATIENCE, Transport, wait};
 use elbus_rpc::{CursorId, Cursors, Failure, Service};
 
 const RECORDS: u32 = 25;
@@ -74,7 +74,7 @@ impl RpcHandlers for Counter {
 }
 
 async fn theirs(broker: &Broker, transport: Transport, name: &str) -> ipc::Client {
-    let config = ipc::Config::new(broker.address(transport), name);
+    let config = ipc::Config::new(broker.address(transport), name).timeout(PATIENCE);
     ipc::Client::connect(&config).await.unwrap()
 }
 

@@ -1,7 +1,7 @@
 // Our server as a process of its own, at a UNIX socket and a TCP port; and the published brokers.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -63,18 +63,17 @@ export class Server {
   static async start(args = []) {
     const server = new Server();
     server.address = join(folder(), 'bus.sock');
-    server.tcp = `127.0.0.1:${await freePort()}`;
     server.#args = args;
     await server.restart();
     return server;
   }
 
-  /** Starts it again where it was. */
+  /** Starts it again at its socket, and at a port that the system chooses. */
   async restart() {
-    const args = ['-B', this.address, '-B', this.tcp, '-w', '1', ...this.#args];
+    const args = ['-B', this.address, '-B', '127.0.0.1:0', '-w', '1', ...this.#args];
     this.#process = spawn(program('elbus-server'), args, { stdio: ['ignore', 'pipe', 'ignore'] });
     process.once('exit', () => this.#process.kill('SIGKILL'));
-    await lines(this.#process.stdout).line(/listens at/);
+    this.tcp = (await lines(this.#process.stdout).line(/^ +127\.0\.0\.1:/)).trim();
     await listening(this.address);
   }
 
@@ -117,21 +116,10 @@ async function listening(path) {
   );
 }
 
-/** A port that was free just now. */
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await event(server, 'listening');
-  const { port } = server.address();
-  const closed = event(server, 'close');
-  server.close();
-  await closed;
-  return port;
-}
-
 /** Starts a broker of the published crate `elbus` or `busrt`; answers where it listens and how to end it. */
 export async function publishedBroker(origin) {
   const address = join(folder(), 'bus.sock');
-  const args = [address, `127.0.0.1:${await freePort()}`, origin];
+  const args = [address, '127.0.0.1:0', origin];
   const child = spawn(process.env.ELBUS_PUBLISHED_BROKER, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   process.once('exit', () => child.kill('SIGKILL'));
   await lines(child.stdout).line(/ready/);
