@@ -36,6 +36,7 @@ impl Pipe {
         let mut config = Config::default();
         config.fifo_line = LINE;
         config.queue_size = MOST;
+        // The witness reads, however long its thread may be kept from running.
         config.stall_timeout = PATIENCE;
         let broker = Broker::new(config).unwrap();
         runtime

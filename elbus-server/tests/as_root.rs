@@ -249,7 +249,7 @@ fn a_tcp_client_whose_network_is_gone_is_dropped_in_the_time_that_was_set() {
 
     // The cable stays in, but nobody answers any more.
     ip(&["-n", &machines.client, "address", "flush", "dev", "cable"]);
-    // The time that holds when none is set is longer than what is waited here.
+    // The default, 30 s, is longer than this waits for: so it was the time that was set.
     support::eventually("it is off the bus", is_free);
     remote.kill().unwrap();
     remote.wait().unwrap();

@@ -90,7 +90,7 @@ impl<'a> Bus<'a> {
         self.connect(place, name, true)
     }
 
-    /// A client with the time-outs that its library has by default. The greeting may take longer on a loaded machine: then
+    /// A client with the time-outs that its library has by default. Where a loaded machine takes longer for the greeting,
     /// it tries again.
     #[must_use]
     pub fn impatient(&self, place: Place, name: &str) -> Box<dyn Party> {
@@ -98,7 +98,7 @@ impl<'a> Bus<'a> {
         let mut joined = Err(ErrorKind::Timeout);
         eventually("it joins", || {
             joined = self.connect(place, &name, false);
-            joined.is_ok()
+            !matches!(joined, Err(ErrorKind::Timeout | ErrorKind::Busy))
         });
         joined.unwrap()
     }

@@ -36,7 +36,7 @@ pub struct TestBroker {
 }
 
 impl TestBroker {
-    /// A broker with the default configuration, but that it takes nobody for dead so soon.
+    /// A broker with the default configuration, except that it waits longer before it takes a reader for dead.
     #[must_use]
     pub fn start() -> Self {
         Self::with(|_| {})
@@ -51,7 +51,7 @@ impl TestBroker {
     /// machine's.
     pub fn on_workers(workers: usize, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
-        // A reader that has no processor for a second is not what tests are about.
+        // Whether a machine gives a reader a processor within half a second is not what tests are about.
         config.stall_timeout = Duration::from_secs(2);
         change(&mut config);
         let directory = tempfile::tempdir().unwrap();

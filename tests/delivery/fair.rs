@@ -17,7 +17,7 @@ fn subscribers(bus: &TestBroker, count: usize, filter: &str) -> Vec<Client> {
 
 #[test]
 fn a_chunk_that_asks_for_millions_of_deliveries_is_carried_out_in_slices() {
-    // On one worker nobody else gets a turn unless the session lets them.
+    // With one worker nobody else gets a turn unless the session yields.
     let bus = TestBroker::on_workers(1, |_| {});
     let _subscribers = subscribers(&bus, 2_000, "#");
     let mut publisher = bus.client(Transport::Unix, "publisher");
@@ -27,7 +27,7 @@ fn a_chunk_that_asks_for_millions_of_deliveries_is_carried_out_in_slices() {
 
     let broker = bus.broker.clone();
     let before = broker.stats().r_frames;
-    let read = bus.block_on(async move {
+    let (read, _publisher) = bus.block_on(async move {
         let between = tokio::spawn(async move {
             loop {
                 match broker.stats().r_frames - before {
@@ -37,7 +37,7 @@ fn a_chunk_that_asks_for_millions_of_deliveries_is_carried_out_in_slices() {
             }
         });
         publisher.write(&alternating);
-        between.await.unwrap()
+        (between.await.unwrap(), publisher)
     });
 
     assert!(read < 2_000, "all {read} frames were carried out at once");

@@ -13,26 +13,27 @@ use super::common::{
 const MARK: usize = 64 * 1024;
 
 /// Stalls are not what these tests are about.
-fn patience(config: &mut Config) {
+fn settings(config: &mut Config) {
     config.high_water = MARK;
     config.stall_timeout = 2 * PATIENCE;
 }
 
 fn patient() -> TestBroker {
-    TestBroker::with(patience)
+    TestBroker::with(settings)
 }
 
 #[test]
 fn several_held_senders_are_served_in_turn() {
-    // With one worker, and all that is sent in the system's hands before anything is read, nobody misses a turn because
-    // there was no processor for it.
+    // With one worker, and everything of the five senders with the system before anything is read, nobody misses a turn for
+    // want of a processor.
     let bus = TestBroker::on_workers(1, |config| {
-        patience(config);
+        settings(config);
         config.read_size = 4096;
     });
     let slow = bus.client(Transport::Unix, "slow");
     let mut filler = bus.client(Transport::Unix, "filler");
-    let filling = thread::spawn(move || filler.write(&messages("slow", 0..2_000, 1000)));
+    let fillings = 2_000;
+    let filling = thread::spawn(move || filler.write(&messages("slow", 0..fillings, 1000)));
     await_queue(&bus, "slow", MARK);
     let each = 150;
     let senders: Vec<_> = (0..5)
@@ -46,7 +47,8 @@ fn several_held_senders_are_served_in_turn() {
         .collect();
 
     let (mut next, mut when_one_was_done) = (vec![0; senders.len()], None);
-    let seen = Reader::new(&slow).frames(2_000 + senders.len() as u64 * each, |sender, payload| {
+    let count = fillings + senders.len() as u64 * each;
+    let seen = Reader::new(&slow).frames(count, |sender, payload| {
         let Some(n) = sender.strip_prefix(b"sender.") else {
             return;
         };
@@ -58,7 +60,7 @@ fn several_held_senders_are_served_in_turn() {
         }
     });
 
-    assert_eq!(seen, 2_000 + senders.len() as u64 * each);
+    assert_eq!(seen, count);
     // Whoever finds nobody in line gets ahead by a few turns of four messages.
     let shares = when_one_was_done.unwrap();
     assert!(shares.iter().all(|share| share * 3 >= each), "{shares:?}");

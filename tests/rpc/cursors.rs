@@ -88,7 +88,7 @@ fn the_wire_is_that_of_bus_rt() {
 #[test]
 fn abandoned_cursors_expire_and_those_that_are_read_do_not() {
     on_every_link(async |bus| {
-        let cursors = Cursors::new().time_to_live(Duration::from_secs(1));
+        let cursors = Cursors::new().time_to_live(Duration::from_secs(2));
         let _db = serve(&bus, &cursors).await;
         let rpc = bus.caller("panel").await;
         let mut read = rpc.records::<_, Customer>("db", "customers", &1_000_000);
@@ -98,7 +98,7 @@ fn abandoned_cursors_expire_and_those_that_are_read_do_not() {
         soon("the abandoned one expires", async {
             while cursors.len() == 2 {
                 soon("a record", read.next()).await.unwrap().unwrap();
-                // So that there are enough of them.
+                // The million must outlast the abandoned cursor.
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         })

@@ -6,7 +6,7 @@ import { FakeBroker, delivery } from './kit/fake-broker.mjs';
 import { Server } from './kit/server.mjs';
 import { event, failure, next, until, within } from './kit/wait.mjs';
 
-/** Where it is to be over: long enough to connect in it on a machine that stands still for two seconds. */
+/** For tests in which it passes: long enough to connect on a machine that stands still for two seconds. */
 const TIMEOUT = 3_000;
 
 /** A client on a fake broker, and the broker's end of it. */
@@ -133,7 +133,7 @@ test('a connection that ends within the greeting is told from one that is not th
 });
 
 test('an operation without an answer times out, and the silent broker is given up', async (t) => {
-  // A ping that the system takes would count as taken by the broker.
+  // No ping: bytes that the system takes count as a sign of life.
   const { client, peer } = await pair(t, { timeout: TIMEOUT, pingInterval: 60_000 });
   const gone = event(client, 'disconnected');
   const began = Date.now();

@@ -60,6 +60,7 @@ test('many frames of any length go both ways whole and in order', async (t) => {
   const { address } = await shared();
   const join = clients(t);
   const client = await join('js');
+  // Less than the server's high-water mark in all: a listener that gets no processor for a while is not taken for dead.
   const count = 1_500;
   const rust = await listener(address, `${join.group}.rust`, count);
   const text = (n) => `${n}`.padEnd((n * 37) % 5_000, 'ü');

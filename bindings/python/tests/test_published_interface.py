@@ -228,7 +228,7 @@ def test_a_thread_is_used_again_and_the_way_of_starting_them_can_be_replaced(joi
     for _ in range(50):
         caller.call(b.name, Request("x")).wait_completed(timeout=PATIENCE)
         # A thread that has answered is not idle yet.
-        until(lambda: spawner._idle == spawner._threads, "the thread is at rest")
+        until(lambda: spawner._idle == spawner._threads, "every thread is idle")
     assert len(threads) == 1
     spawned = []
     service.spawn = lambda f, *args, **kwargs: (spawned.append(f), f(*args, **kwargs))

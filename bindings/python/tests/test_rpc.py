@@ -266,7 +266,7 @@ def test_coroutines_beyond_the_bound_are_answered_busy_at_once(any_bus, kind):
         rpc.call(server.name, "hold")
     assert busy.value.bus_code == Code.BUSY
     for n in range(5):
-        until(lambda n=n: len(release) >= min(n + 2, 5), "two handlers are at work")
+        until(lambda n=n: len(release) >= min(n + 2, 5), "the next handler begins")
         assert len(release) <= n + 2
         any_bus.loop._loop.call_soon_threadsafe(release[n].set_result, n)
     assert [call.wait() for call in calls] == list(range(5))

@@ -1,8 +1,9 @@
 //! `docs/cli.md` is kept true: its commands are run, and must print what it shows.
 //!
 //! A console block is a command behind `$ ` and what a terminal shows of it. A listener goes on while the commands
-//! below it run, as in a terminal beside theirs; it is compared when it has ended, which is before the next one
-//! starts, before `cmp` looks at what listeners have left, and before `client.list` tells who is there. Of tables with figures, the figures are others each time.
+//! below it run, as in a terminal beside theirs. It is compared when it has ended, which is waited for before the next
+//! one starts, before `cmp` looks at what listeners have left, and before `client.list` tells who is there. Figures
+//! differ from run to run and are not compared.
 use std::{
     env, fs,
     path::Path,
@@ -28,11 +29,11 @@ fn the_document_of_the_command_line_shows_what_it_prints() {
     for example in examples {
         let has = |words: &[&str]| words.iter().any(|word| example.command.contains(word));
         let is_listener = has(&["elbus-cli listen", "elbus-cli rpc listen"]);
-        // One that has its frames may still be about to leave: its name and its output are looked at next.
+        // A listener that has its frames may not have left yet: the next command needs its name, or its whole output.
         if is_listener || has(&["cmp ", "client.list"]) {
             compare_all(&bus, &mut listening);
         }
-        // Figures are others each time, so fewer operations will do.
+        // Figures are not compared, so fewer operations will do.
         let running = run(&bus, &example.command.replace("-i 20000", "-i 200"));
         if is_listener && !example.command.contains("--for") {
             running.wait_for_output("listening as");

@@ -13,7 +13,7 @@ use std::{
 use elbus_testkit::PATIENCE;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long the program may work on what it is asked to, on a loaded machine: some send hundreds of thousands of messages.
+/// How long a program may take on a loaded machine: some send hundreds of thousands of messages.
 const WORK: Duration = Duration::from_secs(180);
 
 /// The program, about to be started.

@@ -74,7 +74,7 @@ async fn send(client: Client, target: String, pair: Arc<Pair>, course: Arc<Cours
             Ok(()) => {
                 pair.acknowledged.fetch_add(1, SeqCst);
                 told.insert(number, None);
-                // So that a server that is killed has at most one of them in its hands.
+                // A server that is killed takes at most one acknowledged message of each pair with it.
                 while pair.arrived.load(SeqCst) <= number && course.restarts.load(SeqCst) == restarts {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
@@ -164,7 +164,7 @@ fn a_server_that_restarts_under_load_finds_its_clients_again_and_none_is_told_wh
                     "{number} was refused and arrived"
                 );
             }
-            // A message that was acknowledged may be lost only with the server or with its receiver's connection.
+            // A message that was acknowledged may be lost only with the server: one with each of the four.
             let acknowledged = told.values().filter(|told| told.is_none()).count();
             let arrived = got.iter().filter(|number| told[number].is_none()).count();
             assert!(acknowledged - arrived <= 4, "{arrived} of {acknowledged} arrived");

@@ -1,5 +1,5 @@
-//! A published sender beside a slow but healthy reader: it gives up when there is no progress for as long as its time-out,
-//! so the server must never let that pass.
+//! A published sender beside a slow but healthy reader: it gives up after its time-out without progress, so the server
+//! must never let that much time pass.
 use std::thread;
 
 use tempfile::tempdir;
@@ -9,7 +9,7 @@ use crate::{finish, start, support::Server};
 /// The sender's time-out in seconds: five times what it is by default, so that a machine may stand still meanwhile.
 const TIMEOUT: u64 = 5;
 
-/// What the reader takes, in bytes a second: a fifth of what the server has to bear at that default, for the same reason.
+/// What the reader takes, in bytes a second: with five times the time-out, a fifth of the 250 kB/s that must be borne.
 const PACE: u64 = 50_000;
 
 /// Bytes of a message, as the program sends them.
@@ -25,6 +25,7 @@ const HIGH_WATER: u64 = 8 * 1024 * 1024;
 /// and lives, and everything arrives, in order.
 fn send_beside_a_slow_reader(transport: usize, library: &str, seconds: u64) {
     let directory = tempdir().unwrap();
+    // Whether a slow reader is taken for dead is not tested here.
     let mut server = Server::start(directory.path(), &["--stall-timeout", "20"]);
     let address = server.addresses[transport].to_string();
     let [pace, seconds, timeout] = [PACE, seconds, TIMEOUT].map(|number| number.to_string());

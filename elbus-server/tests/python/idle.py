@@ -7,7 +7,7 @@ SILENCE = 2.5  # seconds: two pings of each client
 
 
 def join(library, address, name):
-    """With a time-out of a second, and again if the machine took longer for the greeting."""
+    """Joins with a time-out of a second; tries again where a loaded machine took longer for the greeting."""
     end = time.monotonic() + PATIENCE
     while True:
         try:
@@ -15,10 +15,11 @@ def join(library, address, name):
         except Exception:
             if time.monotonic() > end:
                 raise
+            time.sleep(0.1)
 
 
 def check(*addresses):
-    # With the time-outs as they come: a client that hears nothing for a second must not mind.
+    # A client that hears nothing for a second must not mind.
     clients = [
         join(library, address, f'{library}.idle{n}')
         for library in LIBRARIES

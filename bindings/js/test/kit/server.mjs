@@ -55,7 +55,6 @@ export function lines(stream) {
 export class Server {
   /** Where it listens. */
   address;
-  tcp;
   #args;
   #process;
 
@@ -73,7 +72,7 @@ export class Server {
     const args = ['-B', this.address, '-B', '127.0.0.1:0', '-w', '1', ...this.#args];
     this.#process = spawn(program('elbus-server'), args, { stdio: ['ignore', 'pipe', 'ignore'] });
     process.once('exit', () => this.#process.kill('SIGKILL'));
-    this.tcp = (await lines(this.#process.stdout).line(/^ +127\.0\.0\.1:/)).trim();
+    await lines(this.#process.stdout).line(/^ +127\.0\.0\.1:/);
     await listening(this.address);
   }
 
