@@ -53,8 +53,9 @@ export function lines(stream) {
 }
 
 export class Server {
-  /** Where it listens. */
+  /** Where it listens: the path of a socket, and a port that the system chose. */
   address;
+  tcp;
   #args;
   #process;
 
@@ -72,7 +73,7 @@ export class Server {
     const args = ['-B', this.address, '-B', '127.0.0.1:0', '-w', '1', ...this.#args];
     this.#process = spawn(program('elbus-server'), args, { stdio: ['ignore', 'pipe', 'ignore'] });
     process.once('exit', () => this.#process.kill('SIGKILL'));
-    await lines(this.#process.stdout).line(/^ +127\.0\.0\.1:/);
+    this.tcp = (await lines(this.#process.stdout).line(/^ +127\.0\.0\.1:/)).trim();
     await listening(this.address);
   }
 
