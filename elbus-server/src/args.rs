@@ -47,6 +47,11 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<u16>,
 
+    /// Let idle cores sleep also while messages come in quick succession. Without it the server keeps them awake then,
+    /// if it may write to /dev/cpu_dma_latency (Linux), as root may.
+    #[arg(long)]
+    pub(crate) let_cores_sleep: bool,
+
     /// Seconds for a greeting, an unfinished frame, and the drain of a connection.
     #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     #[arg(allow_negative_numbers = true)] // for an error that says what is expected
@@ -330,6 +335,7 @@ impl Args {
             ("pid-file", self.pid_file == started.pid_file),
             ("daemon", self.daemon == started.daemon),
             ("workers", self.workers == started.workers),
+            ("let-cores-sleep", self.let_cores_sleep == started.let_cores_sleep),
             ("socket-mode", self.socket_mode == started.socket_mode),
             ("socket-owner", self.socket_owner == started.socket_owner),
             ("socket-group", self.socket_group == started.socket_group),

@@ -3,6 +3,7 @@ mod args;
 mod config_file;
 mod daemon;
 mod introduction;
+mod keep_awake;
 mod limits;
 mod log;
 mod overlap;

@@ -9,6 +9,7 @@ use crate::{
     args::Args,
     daemon,
     introduction::introduce,
+    keep_awake::KeepAwake,
     limits, log,
     pid_file::{PidFile, PidFileError},
     reload::Reloading,
@@ -58,6 +59,15 @@ pub(crate) fn run(args: &Args, broker: &Broker) -> Result<(), ServerError> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(workers) = args.workers {
         runtime.worker_threads(workers.into());
+    }
+    if !args.let_cores_sleep {
+        match KeepAwake::start() {
+            Ok(awake) => {
+                runtime.on_thread_park(move || awake.worker_sleeps());
+            }
+            // Not on every machine, and not for every user.
+            Err(error) => tracing::debug!(%error, "cores are not kept awake"),
+        }
     }
     let runtime = runtime.enable_all().build().map_err(ServerError::Runtime)?;
     runtime.spawn(log.tell_left_out());
