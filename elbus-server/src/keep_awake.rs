@@ -3,7 +3,7 @@
 //! Waking a core that sleeps can take ten times as long as passing a message on. Linux lets a program say how long it
 //! may take ("PM QoS"): as long as somebody has written 0 to `/dev/cpu_dma_latency` and has it open, idle cores look for
 //! work instead of sleeping. They give way to whatever wants to run, so that nothing runs slower, as it does beside a
-//! program that spins. The price is power; it is paid only while cores would sleep for less than 100 microseconds at a
+//! program that spins. The price is power; it is paid only while cores would sleep for less than 200 microseconds at a
 //! time.
 use std::{
     fs::{File, OpenOptions},
@@ -26,11 +26,12 @@ const AWAKE: i32 = 0;
 /// What the kernel takes for no request.
 const AS_IT_LIKES: i32 = 2_000_000_000;
 
-/// From so many sleeps of workers a second on, cores are kept awake,
-const FROM: f64 = 10_000.0;
+/// From so many sleeps of workers a second on, cores are kept awake: one each 200 microseconds, which is as long as Linux
+/// itself, unless told otherwise, looks for work in a guest before it halts a core.
+const FROM: f64 = 5_000.0;
 
-/// until there are fewer than this.
-const UNTIL: f64 = 5_000.0;
+/// Until there are fewer than this.
+const UNTIL: f64 = 2_500.0;
 
 /// Sleeps between two looks at their rate: the keeper is not woken for each, and never on a quiet bus.
 const STEP: u64 = 1_024;
@@ -175,7 +176,7 @@ mod tests {
         let awake = KeepAwake::start_at(device.path()).unwrap();
         for _ in 0..2 * STEP + 1 {
             awake.worker_sleeps();
-            thread::sleep(Duration::from_micros(200));
+            thread::sleep(Duration::from_micros(500));
         }
         assert_eq!(asked(&device), []);
     }

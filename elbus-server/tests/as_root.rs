@@ -1,6 +1,7 @@
-//! Several users at one socket. Needs root, to become them: `cargo test -p elbus-server --test as_root -- --ignored`.
+//! What only root may do: to become several users at one socket, to make networks, to keep cores awake.
+//! `cargo test -p elbus-server --test as_root -- --ignored --test-threads=1`
 //!
-//! The test runs itself once more as another user, who is then a client.
+//! For several users the test runs itself once more as another user, who is then a client.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 #[allow(dead_code, unused_imports, reason = "other tests use the rest")]
@@ -8,14 +9,17 @@ mod support;
 
 use std::{
     env, fs,
+    io::Read,
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::{Duration, Instant},
 };
 
 use elbus_broker::Address;
 use elbus_proto::{Code, Op};
-use elbus_testkit::Raw;
+use elbus_testkit::{PATIENCE, Raw};
 use rustix::process::Signal;
 use support::Server;
 use tempfile::{TempDir, tempdir};
@@ -148,6 +152,55 @@ fn a_secondary_of_another_users_client_is_refused_although_the_rules_admit_both(
     let _primary = bus.server.client("plant.pump");
     assert_eq!(bus.hears(0, 0, "plant.pump%%1"), PUBLISHED);
     assert_eq!(bus.hears(ALICE, ALICE, "plant.pump%%2"), REFUSED);
+}
+
+/// Where a program says how long a core may take to wake up.
+const LATENCY: &str = "/dev/cpu_dma_latency";
+
+/// How many microseconds a core may take, by all that any program asked for.
+fn latency() -> i32 {
+    let mut bytes = [0; 4];
+    fs::File::open(LATENCY).unwrap().read_exact(&mut bytes).unwrap();
+    i32::from_ne_bytes(bytes)
+}
+
+fn has_open(server: &Server, path: &str) -> bool {
+    let open = fs::read_dir(format!("/proc/{}/fd", server.process.pid())).unwrap();
+    open.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
+        .any(|link| link == Path::new(path))
+}
+
+#[test]
+#[ignore = "needs root, whom the system lets keep cores awake"]
+fn cores_are_kept_awake_while_messages_come_in_quick_succession() {
+    if !Path::new(LATENCY).exists() || latency() == 0 {
+        eprintln!("this system has no {LATENCY}, or another program keeps cores awake: nothing to see here");
+        return;
+    }
+    let directory = tempdir().unwrap();
+    let server = Server::start(directory.path(), &["-w", "1"]);
+    let mut client = server.client("client");
+    let before = latency();
+    let began = Instant::now();
+    while latency() != 0 {
+        assert!(began.elapsed() < PATIENCE, "cores are not kept awake");
+        // Each is one sleep of the worker.
+        for _ in 0..1_000 {
+            client.ask(1, Op::Subscribe, b"plant/#").unwrap();
+        }
+    }
+    while latency() != before {
+        assert!(began.elapsed() < 2 * PATIENCE, "cores are not let go");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+#[ignore = "needs root, whom the system lets keep cores awake"]
+fn a_server_that_lets_cores_sleep_has_nothing_to_do_with_it() {
+    let directory = tempdir().unwrap();
+    let server = Server::start(directory.path(), &["--let-cores-sleep"]);
+    assert!(!has_open(&server, LATENCY));
 }
 
 /// Two machines with a cable between them; gone when dropped.
