@@ -1,14 +1,14 @@
-//! Cores that stay awake while messages come in quick succession.
+//! Cores that stay awake while messages come in quick succession, in virtual machines.
 //!
-//! Waking a core that sleeps can take ten times as long as passing a message on. Linux lets a program say how long it
-//! may take ("PM QoS"): as long as somebody has written 0 to `/dev/cpu_dma_latency` and has it open, idle cores look for
-//! work instead of sleeping. They give way to whatever wants to run, so that nothing runs slower, as it does beside a
-//! program that spins. The price is power; it is paid only while cores would sleep for less than 200 microseconds at a
-//! time.
+//! A guest halts a core that has nothing to do, and its host wakes it: that takes ten times as long as passing a message
+//! on. Linux lets a program say how long it may take ("PM QoS"): as long as somebody has written 0 to
+//! `/dev/cpu_dma_latency` and has it open, idle cores look for work instead of sleeping. They give way to whatever wants
+//! to run, unlike a program that spins. The price is power, and a tenth of the speed where cores share
+//! their parts and hardly idle; so it is asked for only while workers sleep and wake in quick succession and the machine
+//! has time to spare, and not on machines with many cores, all of which would look.
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -19,6 +19,16 @@ use std::{
 
 /// Where the request is made. Root may, and whom root lets.
 const DEVICE: &str = "/dev/cpu_dma_latency";
+
+/// What lets cores sleep: in a guest that is to keep them from it, this driver.
+const DRIVER: &str = "/sys/devices/system/cpu/cpuidle/current_driver";
+const DRIVER_OF_GUESTS: &str = "haltpoll";
+
+/// How cores have spent their time.
+const TIMES: &str = "/proc/stat";
+
+/// On machines with more cores they sleep as they like.
+const MOST_CORES: usize = 8;
 
 /// Microseconds that waking may take while cores are kept awake.
 const AWAKE: i32 = 0;
@@ -33,10 +43,14 @@ const FROM: f64 = 5_000.0;
 /// Until there are fewer than this.
 const UNTIL: f64 = 2_500.0;
 
+/// The part of their time for which cores have nothing to do, when they are to be kept awake: with less of it
+/// somebody is awake as a rule.
+const IDLE: f64 = 0.25;
+
 /// Sleeps between two looks at their rate: the keeper is not woken for each, and never on a quiet bus.
 const STEP: u64 = 1_024;
 
-/// How often the keeper looks whether it may let go.
+/// How often the keeper looks at most.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Keeps the cores of the machine awake while the workers of this process hardly get to sleep.
@@ -46,17 +60,22 @@ pub(crate) struct KeepAwake {
 }
 
 impl KeepAwake {
-    /// Starts the thread that does it.
+    /// Starts the thread that does it, on a machine on which it is of use.
     pub(crate) fn start() -> io::Result<Self> {
-        Self::start_at(DEVICE.as_ref())
+        let cores = thread::available_parallelism()?.get();
+        if cores > MOST_CORES || fs::read_to_string(DRIVER)?.trim() != DRIVER_OF_GUESTS {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        // To have it open asks for nothing yet.
+        let device = OpenOptions::new().write(true).open(DEVICE)?;
+        Self::start_with(device, || Ok(Times::read(&fs::read_to_string(TIMES)?)))
     }
 
-    fn start_at(device: &Path) -> io::Result<Self> {
-        // To have it open asks for nothing yet.
-        let device = OpenOptions::new().write(true).open(device)?;
+    fn start_with(device: File, times: impl Fn() -> io::Result<Times> + Send + 'static) -> io::Result<Self> {
         let sleeps = Arc::new(AtomicU64::new(0));
         let keeper = Keeper {
             device,
+            times,
             sleeps: Arc::clone(&sleeps),
         };
         let thread = thread::Builder::new()
@@ -81,74 +100,126 @@ impl KeepAwake {
 }
 
 /// The thread that asks and lets go.
-struct Keeper {
+struct Keeper<F> {
     device: File,
+    times: F,
     sleeps: Arc<AtomicU64>,
 }
 
-impl Keeper {
+impl<F: Fn() -> io::Result<Times>> Keeper<F> {
     fn run(mut self) -> io::Result<()> {
-        let mut rate = Rate::from_now(&self.sleeps);
+        let mut last = self.look()?;
         loop {
             thread::park();
-            // Woken for a step that was counted before cores were let go.
-            if rate.counted(&self.sleeps) < STEP {
-                continue;
-            }
-            if rate.per_second(&self.sleeps) >= FROM {
-                self.ask_for(AWAKE)?;
-                tracing::debug!("messages come in quick succession: cores are kept awake");
-                thread::sleep(INTERVAL);
-                while rate.per_second(&self.sleeps) >= UNTIL {
-                    thread::sleep(INTERVAL);
-                }
-                self.ask_for(AS_IT_LIKES)?;
-                tracing::debug!("cores may sleep again");
+            thread::sleep(INTERVAL.saturating_sub(last.at.elapsed()));
+            let now = self.look()?;
+            let wanted = now.sleeps_since(&last) >= FROM && now.idle_since(&last) >= IDLE;
+            last = now;
+            if wanted {
+                last = self.keep_awake(last)?;
             }
         }
+    }
+
+    /// Until workers sleep longer again.
+    fn keep_awake(&mut self, mut last: Look) -> io::Result<Look> {
+        self.ask_for(AWAKE)?;
+        tracing::debug!("messages come in quick succession: cores are kept awake");
+        loop {
+            thread::sleep(INTERVAL);
+            let now = self.look()?;
+            let wanted = now.sleeps_since(&last) >= UNTIL;
+            last = now;
+            if !wanted {
+                break;
+            }
+        }
+        self.ask_for(AS_IT_LIKES)?;
+        tracing::debug!("cores may sleep again");
+        Ok(last)
     }
 
     fn ask_for(&mut self, microseconds: i32) -> io::Result<()> {
         self.device.write_all(&microseconds.to_ne_bytes())
     }
+
+    fn look(&self) -> io::Result<Look> {
+        Ok(Look {
+            at: Instant::now(),
+            sleeps: self.sleeps.load(Relaxed),
+            times: (self.times)()?,
+        })
+    }
 }
 
-/// Sleeps from one look to the next.
-struct Rate {
-    since: Instant,
-    seen: u64,
+/// How things stood at a moment.
+struct Look {
+    at: Instant,
+    sleeps: u64,
+    times: Times,
 }
 
-impl Rate {
-    fn from_now(sleeps: &AtomicU64) -> Self {
+#[expect(clippy::cast_precision_loss, reason = "counts of a moment are small")]
+impl Look {
+    /// Sleeps of workers a second.
+    fn sleeps_since(&self, before: &Self) -> f64 {
+        (self.sleeps - before.sleeps) as f64 / (self.at - before.at).as_secs_f64()
+    }
+
+    /// The part of their time for which cores had nothing to do.
+    fn idle_since(&self, before: &Self) -> f64 {
+        let idle = self.times.idle.saturating_sub(before.times.idle);
+        let all = self.times.all.saturating_sub(before.times.all);
+        idle as f64 / all.max(1) as f64
+    }
+}
+
+/// How the cores have spent their time since the system started, in ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Times {
+    idle: u64,
+    all: u64,
+}
+
+impl Times {
+    /// From the first line of `/proc/stat`: user, nice, system, idle, and what else there is.
+    fn read(stat: &str) -> Self {
+        let line = stat.lines().next().unwrap_or_default();
+        let ticks = line
+            .split_whitespace()
+            .skip(1)
+            .map(|ticks| ticks.parse().unwrap_or(0));
+        let ticks: Vec<u64> = ticks.collect();
         Self {
-            since: Instant::now(),
-            seen: sleeps.load(Relaxed),
+            idle: ticks.get(3).copied().unwrap_or(0),
+            all: ticks.iter().sum(),
         }
-    }
-
-    fn counted(&self, sleeps: &AtomicU64) -> u64 {
-        sleeps.load(Relaxed) - self.seen
-    }
-
-    /// Sleeps a second since the last look, which this is from now on.
-    #[expect(clippy::cast_precision_loss, reason = "counts of a moment are small")]
-    fn per_second(&mut self, sleeps: &AtomicU64) -> f64 {
-        let before = std::mem::replace(self, Self::from_now(sleeps));
-        (self.seen - before.seen) as f64 / (self.since - before.since).as_secs_f64()
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-    use std::fs;
-
     use tempfile::NamedTempFile;
 
     use super::*;
 
-    /// What was written to the file that stands for the device.
+    /// A file for the device, on a machine whose cores idle for so many of a hundred ticks.
+    fn start(idle: u64) -> (KeepAwake, NamedTempFile) {
+        let device = NamedTempFile::new().unwrap();
+        let ticks = AtomicU64::new(0);
+        let times = move || {
+            let n = ticks.fetch_add(1, Relaxed);
+            Ok(Times {
+                idle: n * idle,
+                all: n * 100,
+            })
+        };
+        let awake = KeepAwake::start_with(device.reopen().unwrap(), times).unwrap();
+        (awake, device)
+    }
+
+    /// What was written to the device.
     fn asked(device: &NamedTempFile) -> Vec<i32> {
         let bytes = fs::read(device.path()).unwrap();
         bytes
@@ -159,10 +230,9 @@ mod tests {
 
     #[test]
     fn cores_are_kept_awake_while_workers_hardly_sleep_and_let_go_afterwards() {
-        let device = NamedTempFile::new().unwrap();
-        let awake = KeepAwake::start_at(device.path()).unwrap();
+        let (awake, device) = start(50);
         while asked(&device).is_empty() {
-            (0..16).for_each(|_| awake.worker_sleeps());
+            (0..64).for_each(|_| awake.worker_sleeps());
         }
         while asked(&device).len() < 2 {
             thread::sleep(Duration::from_millis(5));
@@ -172,8 +242,7 @@ mod tests {
 
     #[test]
     fn nothing_is_asked_for_while_workers_sleep_longer() {
-        let device = NamedTempFile::new().unwrap();
-        let awake = KeepAwake::start_at(device.path()).unwrap();
+        let (awake, device) = start(50);
         for _ in 0..2 * STEP + 1 {
             awake.worker_sleeps();
             thread::sleep(Duration::from_micros(500));
@@ -182,9 +251,19 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_ask_is_told() {
-        let nowhere = tempfile::tempdir().unwrap();
-        let error = KeepAwake::start_at(&nowhere.path().join("cpu_dma_latency")).err().unwrap();
-        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    fn nothing_is_asked_for_while_cores_hardly_idle() {
+        let (awake, device) = start(20);
+        let began = Instant::now();
+        while began.elapsed() < 4 * INTERVAL {
+            (0..64).for_each(|_| awake.worker_sleeps());
+        }
+        assert_eq!(asked(&device), []);
+    }
+
+    #[test]
+    fn times_are_read_from_what_the_kernel_says() {
+        let stat = "cpu  10 1 5 70 4 0 2 8 0 0\ncpu0 5 1 2 35 2 0 1 4 0 0\n";
+        assert_eq!(Times::read(stat), Times { idle: 70, all: 100 });
+        assert_eq!(Times::read(""), Times { idle: 0, all: 0 });
     }
 }

@@ -365,10 +365,16 @@ fn measure(runtime: &Runtime, address: &str, case: Case, rounds: usize) {
             ["one", "other"].map(|end| format!("{end}.{library}.{round}.{}", case.name().replace(' ', "-")))
         });
         let [ours, elbus, busrt, raw] = names.each_ref().map(|names| names.each_ref().map(String::as_str));
-        results[0].push(runtime.block_on(case.run::<Ours>(address, ours)));
-        results[1].push(runtime.block_on(case.run::<Elbus<_>>(address, elbus)));
-        results[2].push(runtime.block_on(case.run::<Busrt<_>>(address, busrt)));
-        results[3].push(runtime.block_on(case.run::<Raw>(address, raw)));
+        // Each is the first one in its turn: what the machine has to get used to is not always the same one's.
+        for turn in 0..4 {
+            let library = (round + turn) % 4;
+            results[library].push(match library {
+                0 => runtime.block_on(case.run::<Ours>(address, ours)),
+                1 => runtime.block_on(case.run::<Elbus<_>>(address, elbus)),
+                2 => runtime.block_on(case.run::<Busrt<_>>(address, busrt)),
+                _ => runtime.block_on(case.run::<Raw>(address, raw)),
+            });
+        }
     }
     eprint!("\r\x1b[K");
     let names = [
