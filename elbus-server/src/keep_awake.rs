@@ -63,11 +63,15 @@ impl KeepAwake {
     /// Starts the thread that does it, on a machine on which it is of use.
     pub(crate) fn start() -> io::Result<Self> {
         let cores = thread::available_parallelism()?.get();
-        if cores > MOST_CORES || fs::read_to_string(DRIVER)?.trim() != DRIVER_OF_GUESTS {
-            return Err(io::ErrorKind::Unsupported.into());
+        if cores > MOST_CORES || fs::read_to_string(DRIVER).unwrap_or_default().trim() != DRIVER_OF_GUESTS {
+            let why = format!(
+                "it is of use in guests with the idle driver {DRIVER_OF_GUESTS} and at most {MOST_CORES} cores"
+            );
+            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
         }
         // To have it open asks for nothing yet.
-        let device = OpenOptions::new().write(true).open(DEVICE)?;
+        let device = OpenOptions::new().write(true).open(DEVICE);
+        let device = device.map_err(|error| io::Error::new(error.kind(), format!("{DEVICE}: {error}")))?;
         Self::start_with(device, || Ok(Times::read(&fs::read_to_string(TIMES)?)))
     }
 

@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args, broker: &Broker) -> Result<(), ServerError> {
                 runtime.on_thread_park(move || awake.worker_sleeps());
             }
             // Not on every machine, and not for every user.
-            Err(error) => tracing::debug!(%error, "cores are not kept awake"),
+            Err(error) => tracing::debug!(%error, "cores sleep as they like"),
         }
     }
     let runtime = runtime.enable_all().build().map_err(ServerError::Runtime)?;
