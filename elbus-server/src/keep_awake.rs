@@ -4,8 +4,8 @@
 //! on. Linux lets a program say how long it may take ("PM QoS"): as long as somebody has written 0 to
 //! `/dev/cpu_dma_latency` and has it open, idle cores look for work instead of sleeping. They give way to whatever wants
 //! to run, unlike a program that spins. The price is power, and a tenth of the speed where cores share
-//! their parts and hardly idle; so it is asked for only while workers sleep and wake in quick succession and the machine
-//! has time to spare, and not on machines with many cores, all of which would look.
+//! their parts and hardly idle; so it is asked for when workers sleep and wake in quick succession while the machine has
+//! time to spare, until they do so no more, and not on machines with many cores, all of which would look.
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
@@ -62,12 +62,12 @@ pub(crate) struct KeepAwake {
 impl KeepAwake {
     /// Starts the thread that does it, on a machine on which it is of use.
     pub(crate) fn start() -> io::Result<Self> {
-        let cores = thread::available_parallelism()?.get();
-        if cores > MOST_CORES || fs::read_to_string(DRIVER).unwrap_or_default().trim() != DRIVER_OF_GUESTS {
-            let why = format!(
-                "it is of use in guests with the idle driver {DRIVER_OF_GUESTS} and at most {MOST_CORES} cores"
-            );
-            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+        if fs::read_to_string(DRIVER).unwrap_or_default().trim() != DRIVER_OF_GUESTS {
+            return Err(unsuitable(format!("the idle driver is not {DRIVER_OF_GUESTS}")));
+        }
+        let cores = cores(&fs::read_to_string(TIMES)?);
+        if cores > MOST_CORES {
+            return Err(unsuitable(format!("{cores} cores are more than {MOST_CORES}")));
         }
         // To have it open asks for nothing yet.
         let device = OpenOptions::new().write(true).open(DEVICE);
@@ -101,6 +101,18 @@ impl KeepAwake {
             self.keeper.unpark();
         }
     }
+}
+
+fn unsuitable(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, why)
+}
+
+/// The cores of the machine, also those that this process may not use, by `/proc/stat`.
+fn cores(stat: &str) -> usize {
+    let names = stat.lines().filter_map(|line| line.strip_prefix("cpu"));
+    names
+        .filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        .count()
 }
 
 /// The thread that asks and lets go.
@@ -268,6 +280,7 @@ mod tests {
     fn times_are_read_from_what_the_kernel_says() {
         let stat = "cpu  10 1 5 70 4 0 2 8 0 0\ncpu0 5 1 2 35 2 0 1 4 0 0\n";
         assert_eq!(Times::read(stat), Times { idle: 70, all: 100 });
+        assert_eq!(cores(stat), 1);
         assert_eq!(Times::read(""), Times { idle: 0, all: 0 });
     }
 }

@@ -160,7 +160,7 @@ const LATENCY: &str = "/dev/cpu_dma_latency";
 /// Whether this is a machine on which the server has to do with it, and nobody else has.
 fn keeps_awake() -> bool {
     let driver = fs::read_to_string("/sys/devices/system/cpu/cpuidle/current_driver").unwrap_or_default();
-    driver.trim() == "haltpoll" && thread::available_parallelism().unwrap().get() <= 8 && latency() != 0
+    driver.trim() == "haltpoll" && !Path::new("/sys/devices/system/cpu/cpu8").exists() && latency() != 0
 }
 
 /// How many microseconds a core may take, by all that any program asked for.
@@ -228,6 +228,9 @@ fn a_server_that_lets_cores_sleep_has_nothing_to_do_with_it() {
     let directory = tempdir().unwrap();
     let server = Server::start(directory.path(), &["--let-cores-sleep"]);
     assert!(!has_open(&server, LATENCY));
+    drop(server);
+    let server = Server::start(directory.path(), &[]);
+    assert_eq!(has_open(&server, LATENCY), keeps_awake());
 }
 
 /// Two machines with a cable between them; gone when dropped.
