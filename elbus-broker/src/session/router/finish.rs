@@ -1,6 +1,8 @@
 //! What carrying requests out leaves to do: acknowledgements to hand over, outboxes to flush.
 use std::sync::Arc;
 
+use elbus_proto::delivery;
+
 use super::{Held, Router};
 use crate::{
     deliver::{Place, Placed, Run},
@@ -69,10 +71,16 @@ impl Router {
         state.append([&self.answers, b"", b""], std::mem::take(&mut self.replies));
         let touch = state.settle(ticket, self.urgent_answers);
         drop(state);
+        let several = self.answers.len() > delivery::HEADER_LEN;
         self.answers.clear();
         self.urgent_answers = false;
         if touch == Touch::Flush {
-            self.touched.push(Arc::clone(&self.peer));
+            // A client with several operations in flight sends the next ones when it has its answers, and does so while
+            // the receivers are served. One that has a single one in flight waits for what its receiver does.
+            let behind = self.touched.len();
+            let first = behind.saturating_sub(FLUSHES - 1);
+            self.touched
+                .insert(if several { first } else { behind }, Arc::clone(&self.peer));
         }
         Ok(())
     }
