@@ -139,6 +139,7 @@ pub const fn front(bytes: &[u8]) -> Option<Result<Front, DeliveryError>> {
 /// assert_eq!(decode(&bytes), Some(Ok((Delivery::Acknowledgement { id: 7, result: Ok(()) }, 6))));
 /// assert_eq!(decode(&bytes[..5]), None); // not all there yet
 /// ```
+#[inline]
 pub fn decode(bytes: &[u8]) -> Option<Result<(Delivery<'_>, usize), DeliveryError>> {
     let (head, rest) = bytes.split_first_chunk::<HEADER_LEN>()?;
     let [kind, n0, n1, n2, n3, last] = *head;
@@ -162,6 +163,7 @@ pub fn decode(bytes: &[u8]) -> Option<Result<(Delivery<'_>, usize), DeliveryErro
     Some(frame(kind, last != 0, body).map(|frame| (frame, HEADER_LEN + len)))
 }
 
+#[inline]
 fn frame(kind: Kind, realtime: bool, body: &[u8]) -> Result<Delivery<'_>, DeliveryError> {
     let (sender, rest) = addressed(body).ok_or(DeliveryError::MissingSeparator)?;
     let (topic, payload) = match kind {

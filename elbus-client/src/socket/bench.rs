@@ -53,14 +53,15 @@ impl Link {
     /// # Panics
     /// When it is refused, or would have to wait.
     pub fn submit(&self, operation: Operation<'_>, qos: Qos, awaited: bool) -> Option<Ticket> {
-        let (appended, batch) = self.shared.take(operation, qos, awaited);
-        if let Some(batch) = batch {
+        let Ok(appended) = self.shared.take(operation, qos, awaited) else {
+            panic!("the operation is taken at once");
+        };
+        if appended.is_due
+            && let Some(batch) = self.shared.outbox.with(Outbox::take_due)
+        {
             self.write(batch);
         }
-        match appended {
-            Ok(appended) => appended.id.map(Ticket::from),
-            Err(_) => panic!("the operation is taken at once"),
-        }
+        appended.id.map(Ticket::from)
     }
 
     /// Writes what waits, as the connection's task does; answers how many bytes were written since the last call.

@@ -3,12 +3,12 @@
 //! Up to 64 KiB are read at once; all whole frames in them are decoded where they lie. What is left over, the
 //! beginning of a frame, moves to the front. A frame that is larger is read into memory of its own, which grows as
 //! its bytes arrive, never ahead of them because of what its header says, and becomes the payload without a copy.
-use std::{collections::VecDeque, io, mem};
+use std::{collections::VecDeque, io, mem, ops::Range};
 
 use bytes::Bytes;
 use elbus_proto::{
     Code,
-    delivery::{self, Delivery, DeliveryError, Front, HEADER_LEN, Kind},
+    delivery::{self, Delivery, Front, HEADER_LEN, Kind},
 };
 
 use super::{inbox, names::Names, pending::OperationId, stream::Incoming};
@@ -78,7 +78,8 @@ impl Reader {
             }
             self.scratch[..self.kept].copy_from_slice(&bytes[len..]);
             bytes.truncate(len);
-            self.decode_large(bytes)?;
+            let shared = Bytes::from(bytes);
+            self.decode_all(&shared, Pack::of(&shared))?;
             return self.decode();
         }
         let kept = self.kept;
@@ -92,7 +93,7 @@ impl Reader {
 
     fn decode(&mut self) -> Result<(), Disconnect> {
         let scratch = mem::take(&mut self.scratch);
-        let decoded = self.decode_all(&scratch[..self.kept]);
+        let decoded = self.decode_all(&scratch[..self.kept], Pack::default());
         self.scratch = scratch;
         let done = decoded?;
         self.scratch.copy_within(done..self.kept, 0);
@@ -101,62 +102,12 @@ impl Reader {
     }
 
     /// Decodes every whole frame; answers how many bytes they took.
-    fn decode_all(&mut self, bytes: &[u8]) -> Result<usize, Disconnect> {
+    fn decode_all(&mut self, bytes: &[u8], mut pack: Pack) -> Result<usize, Disconnect> {
         let mut done = 0;
-        loop {
-            let (pack, frames) = self.pack(&bytes[done..])?;
-            if pack == 0 {
-                return Ok(done);
-            }
-            let packed = &bytes[done..done + pack];
-            done += pack;
-            // Answers need no memory of their own.
-            let shared = if frames {
-                Bytes::copy_from_slice(packed)
-            } else {
-                Bytes::new()
-            };
-            self.decode_pack(packed, &shared)?;
-        }
-    }
-
-    /// How many bytes of whole frames in front are copied together, and whether there is more among them than answers.
-    fn pack(&self, bytes: &[u8]) -> Result<(usize, bool), Disconnect> {
-        let (mut len, mut frames) = (0, false);
-        while let Some(front) = delivery::front(&bytes[len..]) {
-            let (one, is_frame) = match self.measure(front) {
-                // What is whole in front of it comes first.
-                Err(_) if len > 0 => break,
-                measured => measured?,
-            };
-            let fits = len == 0 || one <= PACK.saturating_sub(len);
-            if !fits || one > bytes.len() - len {
-                break;
-            }
-            len += one;
-            frames |= is_frame;
-        }
-        Ok((len, frames))
-    }
-
-    /// The length of what stands in front, if it is within the limit, and whether it is more than an answer.
-    fn measure(&self, front: Result<Front, DeliveryError>) -> Result<(usize, bool), Disconnect> {
-        let limit = self.largest;
-        match front? {
-            Front::Bare => Ok((HEADER_LEN, false)),
-            Front::Frame(len) => match usize::try_from(len) {
-                Ok(len) if len <= limit => Ok((len, true)),
-                Ok(_) | Err(_) => Err(Disconnect::TooLarge { len, limit }),
-            },
-        }
-    }
-
-    /// Decodes whole frames, whose payloads are parts of the same bytes in `shared`.
-    fn decode_pack(&mut self, packed: &[u8], shared: &Bytes) -> Result<(), Disconnect> {
-        let mut at = 0;
-        while let Some(decoded) = delivery::decode(&packed[at..]) {
+        while let Some(decoded) = delivery::decode(&bytes[done..]) {
             let (delivery, len) = decoded?;
-            at += len;
+            self.check(len as u64)?;
+            done += len;
             match delivery {
                 Delivery::Ping => {}
                 Delivery::Acknowledgement { id, result } => self.answers.push((OperationId(id), result)),
@@ -167,10 +118,19 @@ impl Reader {
                     topic,
                     payload,
                 } => {
-                    let payload = shared.slice(at - payload.len()..at);
+                    let payload = pack.share(bytes, done - payload.len()..done);
                     self.push(kind, realtime, sender, topic, payload)?;
                 }
             }
+        }
+        Ok(done)
+    }
+
+    /// Refuses a frame of this length, header included, if it is over the limit.
+    fn check(&self, len: u64) -> Result<(), Disconnect> {
+        let limit = self.largest;
+        if len > limit as u64 {
+            return Err(Disconnect::TooLarge { len, limit });
         }
         Ok(())
     }
@@ -180,17 +140,16 @@ impl Reader {
         let Some(front) = delivery::front(&self.scratch[..self.kept]) else {
             return Ok(());
         };
-        let (len, _) = self.measure(front)?;
-        if len > READ {
-            self.large = Some((self.scratch[..self.kept].to_vec(), len));
-            self.kept = 0;
+        if let Front::Frame(len) = front? {
+            self.check(len)?;
+            // It is within the limit, so it fits.
+            let len = len as usize;
+            if len > READ {
+                self.large = Some((self.scratch[..self.kept].to_vec(), len));
+                self.kept = 0;
+            }
         }
         Ok(())
-    }
-
-    fn decode_large(&mut self, bytes: Vec<u8>) -> Result<(), Disconnect> {
-        let bytes = Bytes::from(bytes);
-        self.decode_pack(&bytes, &bytes)
     }
 
     #[inline]
@@ -211,6 +170,35 @@ impl Reader {
         self.frame_bytes += inbox::cost(&frame);
         self.frames.push_back(frame);
         Ok(())
+    }
+}
+
+/// Memory that the payloads of small frames share.
+#[derive(Default)]
+struct Pack {
+    shared: Bytes,
+    /// Where its bytes lie among those that were read.
+    from: usize,
+}
+
+impl Pack {
+    /// Of bytes that are shared already.
+    fn of(shared: &Bytes) -> Self {
+        Self {
+            shared: shared.clone(),
+            from: 0,
+        }
+    }
+
+    /// What lies at `range` of `bytes`; ranges come in order.
+    #[inline]
+    fn share(&mut self, bytes: &[u8], range: Range<usize>) -> Bytes {
+        if range.end > self.from + self.shared.len() {
+            let end = range.end.max(bytes.len().min(range.start + PACK));
+            self.shared = Bytes::copy_from_slice(&bytes[range.start..end]);
+            self.from = range.start;
+        }
+        self.shared.slice(range.start - self.from..range.end - self.from)
     }
 }
 
@@ -299,5 +287,32 @@ mod tests {
         let breaks = pieces
             .filter(|(one, next)| next.payload().as_ptr() as usize != one.payload().as_ptr() as usize + 108);
         assert!(breaks.count() >= bytes.len() / PACK);
+    }
+
+    #[tokio::test]
+    async fn a_frame_over_the_limit_is_refused_and_what_stands_in_front_of_it_is_kept() {
+        let (_, socket, mut far) = pair();
+        let mut reader = Reader::new(1000);
+        let most = reader.largest - HEADER_LEN;
+        for (len, refused) in [(most, false), (most + 1, true)] {
+            let mut bytes = delivery::acknowledgement(7, Ok(())).to_vec();
+            bytes.extend_from_slice(&delivery::header(Kind::Message, len as u32, false));
+            bytes.extend_from_slice(b"a\0");
+            bytes.resize(2 * HEADER_LEN + len, b'x');
+            far.write_all(&bytes).unwrap();
+            let limit = reader.largest;
+            let expected = if refused {
+                Err(Disconnect::TooLarge {
+                    len: limit as u64 + 1,
+                    limit,
+                })
+            } else {
+                Ok(())
+            };
+            let read = read(&mut reader, &socket).await;
+            assert_eq!(format!("{read:?}"), format!("{expected:?}"));
+            assert_eq!(reader.answers.drain(..).count(), 1);
+            assert_eq!(reader.frames.drain(..).count(), usize::from(!refused));
+        }
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Request<'a> {
     pub(super) op: Op,
     address: [Option<&'a str>; 2],
     payload: Payload<'a>,
+    /// Bytes of all of these.
+    body_len: usize,
     /// The filters of a subscribe and its like, beside the payload that they make up.
     pub(super) filters: &'a [&'a str],
 }
@@ -58,7 +60,9 @@ impl<'a> Request<'a> {
             Operation::Exclude(filters) => return Self::of_filters(Op::Exclude, filters),
             Operation::Unexclude(filters) => return Self::of_filters(Op::Unexclude, filters),
         };
+        let part = |part: Option<&str>| part.map_or(0, |part| part.len() + 1);
         Self {
+            body_len: part(address[0]) + part(address[1]) + payload.as_slice().len(),
             op,
             address,
             payload,
@@ -67,10 +71,12 @@ impl<'a> Request<'a> {
     }
 
     fn of_filters(op: Op, filters: &'a [&'a str]) -> Self {
+        let payload = filters.join("\0");
         Self {
             op,
             address: [None, None],
-            payload: filters.join("\0").into(),
+            body_len: payload.len(),
+            payload: payload.into(),
             filters,
         }
     }
@@ -94,21 +100,16 @@ impl<'a> Request<'a> {
                 reason,
             })?;
         }
-        let (len, limit) = (self.body_len(), limits.frame);
+        let (len, limit) = (self.body_len, limits.frame);
         if len > limit {
             return Err(Error::TooLarge { len, limit });
         }
         Ok(())
     }
 
-    fn body_len(&self) -> usize {
-        let address: usize = self.address.iter().flatten().map(|part| part.len() + 1).sum();
-        address + self.payload.as_slice().len()
-    }
-
     /// Appends the frame.
     pub(super) fn append(&self, queue: &mut SendQueue, qos: Qos, id: OperationId) {
-        let header = RequestHeader::new(id.0, self.op, qos, self.body_len() as u32).encode();
+        let header = RequestHeader::new(id.0, self.op, qos, self.body_len as u32).encode();
         let payload = self.payload.as_slice();
         let small = if SendQueue::is_large(payload.len()) {
             b""

@@ -11,7 +11,7 @@ use std::{
 use super::{
     inbox::Arrivals,
     line::Place,
-    outbox::{Admission, Appended, Batch, Guarded, Outbox, Phase},
+    outbox::{Admission, Appended, Guarded, Outbox, Phase},
     pending::{OperationId, Verdict},
     request::{Limits, Request, WaitingRequest},
     stream::Socket,
@@ -64,8 +64,10 @@ impl Shared {
 
     /// Takes an operation; what is due is written at once.
     pub(super) fn submit(self: &Arc<Self>, operation: Operation<'_>, qos: Qos, awaited: bool) -> Submitted {
-        let (appended, batch) = self.take(operation, qos, awaited);
-        self.see_to(appended, batch)
+        match self.take(operation, qos, awaited) {
+            Ok(appended) => self.see_to(&appended),
+            Err(submitted) => *submitted,
+        }
     }
 
     /// Takes an operation; the caller writes what is due.
@@ -75,10 +77,9 @@ impl Shared {
         operation: Operation<'_>,
         qos: Qos,
         awaited: bool,
-    ) -> (Result<Appended, Box<Submitted>>, Option<Batch>) {
+    ) -> Result<Appended, Box<Submitted>> {
         let request = Request::new(operation);
-        let mut batch = None;
-        let appended = self.outbox.with(|outbox| {
+        self.outbox.with(|outbox| {
             if let Err(error) = request.check(&self.limits, &mut outbox.checked) {
                 return Err(failed(error));
             }
@@ -91,28 +92,26 @@ impl Shared {
                     let waiting = wait_and_append(Arc::clone(self), request.to_waiting(qos));
                     Err(Box::new(Submitted::Later(Box::pin(waiting))))
                 }
-                Admission::Granted => {
-                    let appended = outbox.append(&request, qos, awaited).map_err(failed)?;
-                    batch = outbox.due_now(&appended);
-                    Ok(appended)
-                }
+                Admission::Granted => outbox.append(&request, qos, awaited).map_err(failed),
             }
-        });
-        (appended, batch)
+        })
     }
 
     /// Writes what the sender itself is to write.
     #[inline]
-    fn see_to(&self, appended: Result<Appended, Box<Submitted>>, batch: Option<Batch>) -> Submitted {
-        if let Some(batch) = batch {
-            batch.flush(&self.outbox, Socket::write);
+    fn see_to(&self, appended: &Appended) -> Submitted {
+        if appended.is_due {
+            self.write_due();
         }
-        match appended {
-            Ok(appended) => Submitted::Taken {
-                ticket: appended.id.map(Ticket::from),
-                pause: appended.gathered,
-            },
-            Err(submitted) => *submitted,
+        Submitted::Taken {
+            ticket: appended.id.map(Ticket::from),
+            pause: appended.gathered,
+        }
+    }
+
+    fn write_due(&self) {
+        if let Some(batch) = self.outbox.with(Outbox::take_due) {
+            batch.flush(&self.outbox, Socket::write);
         }
     }
 
@@ -221,7 +220,6 @@ impl Shared {
         place: &mut Option<Place>,
         waker: &Waker,
     ) -> Poll<Submitted> {
-        let mut batch = None;
         let appended = self.outbox.with(|outbox| match outbox.admit(*place) {
             Admission::Closed => Poll::Ready(Err(failed(Error::Closed))),
             Admission::NotConnected if self.options.wait_while_disconnected.is_none() => {
@@ -237,14 +235,13 @@ impl Shared {
                     outbox.line.leave(place);
                 }
                 outbox.pass_turn();
-                batch = appended
-                    .as_ref()
-                    .ok()
-                    .and_then(|appended| outbox.due_now(appended));
                 Poll::Ready(appended)
             }
         });
-        appended.map(|appended| self.see_to(appended, batch))
+        appended.map(|appended| match appended {
+            Ok(appended) => self.see_to(&appended),
+            Err(submitted) => *submitted,
+        })
     }
 }
 

@@ -114,8 +114,9 @@ pub(super) struct Appended {
     /// So much is gathered that the sender lets others run: once every 64 KiB.
     pub(super) gathered: bool,
     /// The sender itself writes what waits: a real-time frame, much that was gathered, or the only operation in
-    /// flight, whose answer is awaited before anything joins it.
-    is_due: bool,
+    /// flight, whose answer is awaited before anything joins it. Everything else is written by the connection's task,
+    /// when the sending task yields.
+    pub(super) is_due: bool,
 }
 
 impl Outbox {
@@ -207,20 +208,19 @@ impl Outbox {
         let gathered = appended / GATHERED as u64 != self.appended_bytes / GATHERED as u64;
         let alone = awaited && id.is_some() && self.pending.waiting() == 1 && !self.holds;
         self.urgent |= qos.is_realtime();
-        Appended {
-            id,
-            gathered,
-            is_due: gathered || alone || qos.is_realtime(),
+        let is_due = gathered || alone || qos.is_realtime();
+        // Who reads only for those who wait for answers has to know that somebody does.
+        if !is_due || self.reading_held && id.is_some() {
+            self.wake_driver();
         }
+        Appended { id, gathered, is_due }
     }
 
-    /// Sees to it that what was appended is written: now, by the sender, which gets the batch; or when the sending task
-    /// yields and the connection's task gets its turn.
-    #[inline]
-    pub(super) fn due_now(&mut self, appended: &Appended) -> Option<Batch> {
-        let batch = if appended.is_due { self.take() } else { None };
-        // Who reads only for those who wait for answers has to know that somebody does.
-        if batch.is_none() || self.reading_held && appended.id.is_some() {
+    /// What the sender itself has to write, after something that [is due](Appended::is_due); if somebody else is
+    /// writing, or nobody can, it is left to the connection's task.
+    pub(super) fn take_due(&mut self) -> Option<Batch> {
+        let batch = self.take();
+        if batch.is_none() {
             self.wake_driver();
         }
         batch
