@@ -5,7 +5,10 @@ mod rpc;
 
 use std::{ffi::OsString, num::NonZeroU64, path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Parser, Subcommand, error::ContextValue};
+use clap::{
+    ArgAction, CommandFactory, Parser, Subcommand,
+    error::{ContextValue, ErrorKind},
+};
 use elbus_client::{Address, Qos};
 
 pub(crate) use benchmark::{Benchmark, Stage};
@@ -185,6 +188,10 @@ pub(crate) struct Listen {
     /// Our name on the bus [default: cli.HOST.PID].
     #[arg(long, value_parser = values::own_name)]
     name: Option<String>,
+
+    /// Never there: who writes a filter here is told where it belongs.
+    #[arg(hide = true, value_name = "FILTER", value_parser = values::stray_filter)]
+    stray: Option<String>,
 }
 
 impl Listen {
@@ -215,8 +222,23 @@ impl Args {
     }
 }
 
-/// What is wrong with a command line, in which somebody may have put a whole file where a name belongs.
+/// What is wrong with a command line, in which somebody may have put a whole file where a name belongs, or mistyped the
+/// command, which then stands where an address may stand.
 pub(crate) fn readable(mut error: clap::Error) -> clap::Error {
+    let is_help = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if !is_help
+        && let Some(first) = first_word(std::env::args_os())
+        && Args::command().find_subcommand(&first).is_none()
+        && let Err(reason) = values::address(&first)
+    {
+        let reason = format!("{:?}: {reason}", safe::shortened(&first));
+        return Args::command().error(ErrorKind::InvalidValue, reason);
+    }
     let given: Vec<_> = error
         .context()
         .filter_map(|(kind, value)| match value {
@@ -228,6 +250,29 @@ pub(crate) fn readable(mut error: clap::Error) -> clap::Error {
         error.insert(kind, ContextValue::String(text));
     }
     error
+}
+
+/// The first word of a command line that is neither an option nor the value of one.
+fn first_word(args: impl Iterator<Item = OsString>) -> Option<String> {
+    const WITH_VALUE: [&str; 8] = [
+        "-n",
+        "--name",
+        "--timeout",
+        "--tls-ca",
+        "--tls-cert",
+        "--tls-key",
+        "--buf-size",
+        "--queue-size",
+    ];
+    let mut args = args.skip(1).map(|arg| arg.to_string_lossy().into_owned());
+    while let Some(arg) = args.next() {
+        if WITH_VALUE.contains(&arg.as_str()) {
+            args.next();
+        } else if !arg.starts_with('-') {
+            return Some(arg);
+        }
+    }
+    None
 }
 
 fn after_help() -> String {
@@ -251,7 +296,6 @@ Examples:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn parsed(line: &str) -> Args {
         Args::parse_from(line.split(' '))
@@ -292,6 +336,18 @@ mod tests {
             panic!("{args:?}")
         };
         assert_eq!(listen.topics, ["a/#", "b"]);
+    }
+
+    #[test]
+    fn the_first_word_is_found_behind_options_and_their_values() {
+        for (line, word) in [
+            ("elbus-cli -n a.b --timeout 5 -s lisen -t x", Some("lisen")),
+            ("elbus-cli --name=a.b /bus.sock listen", Some("/bus.sock")),
+            ("elbus-cli -v", None),
+        ] {
+            let words = line.split(' ').map(OsString::from);
+            assert_eq!(first_word(words).as_deref(), word, "{line}");
+        }
     }
 
     #[test]

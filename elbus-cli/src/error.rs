@@ -1,12 +1,18 @@
 //! Why a command failed: what to say, and the exit code.
-use std::{io, num::NonZeroU64, sync::Arc};
+use std::{fs, io, num::NonZeroU64, os::unix::fs::FileTypeExt, sync::Arc};
 
-use elbus_client::{Code, ConnectError, Error};
+use elbus_client::{
+    Address, Code, ConnectError, Error,
+    default_address::{self, DefaultAddressError},
+};
 use elbus_proto::BROKER_NAME;
 use elbus_rpc::{CallError, Failure, StartError, code};
 use tokio::signal::unix::SignalKind;
 
-use crate::{command::send::Destination, output::safe};
+use crate::{
+    command::send::Destination,
+    output::{people, safe},
+};
 
 /// The exit codes, as the help tells them.
 pub(crate) const EXIT_CODES: &str = "\
@@ -75,7 +81,8 @@ pub(crate) enum CliError {
     #[error("cannot read the standard input: {0}")]
     Input(io::Error),
     #[error(
-        "the standard input holds more than {limit} bytes, the limit of a message; --lines sends each line"
+        "the standard input holds more than {limit} bytes, the limit of a message; `send` and `publish` send each \
+         line by itself with --lines"
     )]
     InputTooLarge { limit: usize },
     #[error("a line of more than {limit} bytes, the limit of a message")]
@@ -114,6 +121,7 @@ impl CliError {
                 ConnectError::Address(_)
                 | ConnectError::Name { .. }
                 | ConnectError::Setting { .. }
+                | ConnectError::DefaultAddress(DefaultAddressError::Variable(_))
                 | ConnectError::TlsFile(_) => 2,
                 _ => 3,
             },
@@ -133,6 +141,14 @@ impl CliError {
             | Self::LineTooLong { .. }
             | Self::Output(_)
             | Self::Runtime(_) => 1,
+        }
+    }
+
+    /// The signal by which the process is to end.
+    pub(crate) const fn signal(&self) -> Option<SignalKind> {
+        match self {
+            Self::Signal(signal) => Some(*signal),
+            _ => None,
         }
     }
 
@@ -163,20 +179,15 @@ fn of_call(target: &str, error: &CallError) -> u8 {
     }
 }
 
-fn connecting(error: &ConnectError) -> String {
+pub(crate) fn connecting(error: &ConnectError) -> String {
     match error {
-        ConnectError::Unreachable { address, source } => match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                format!(
-                    "nothing listens at {address}: start one with `elbus-server`, or give another address"
-                )
-            }
-            io::ErrorKind::PermissionDenied => format!(
-                "no access to {address}: the socket is another user's (elbus-server has --socket-mode and \
-                 --socket-group)"
-            ),
-            _ => error.to_string(),
-        },
+        ConnectError::Unreachable { address, source } => {
+            unreachable(address, source.kind()).unwrap_or_else(|| error.to_string())
+        }
+        ConnectError::TimedOut { .. } => {
+            format!("{error}: is it a server of the bus? --timeout sets how long it may take")
+        }
+        ConnectError::Lost { .. } => format!("{error}: is it a server of the bus?"),
         ConnectError::Setting {
             setting: "tls_ca", ..
         } => "give --tls-ca FILE, the certificate of the authority that signed the server's".to_owned(),
@@ -194,6 +205,41 @@ fn connecting(error: &ConnectError) -> String {
         },
         _ => error.to_string(),
     }
+}
+
+/// What to do where nobody can be reached; `None` if the system has said all there is to say.
+fn unreachable(address: &Address, kind: io::ErrorKind) -> Option<String> {
+    let shown = address.to_string();
+    let shown = safe::shortened(&shown);
+    Some(match kind {
+        io::ErrorKind::ConnectionRefused if is_no_socket(address) => {
+            format!("{shown} is there, but no socket: give the address of a bus")
+        }
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            let there = match default_address::default_address() {
+                Ok(default) if default == *address => String::new(),
+                _ => format!(" (-B {shown})"),
+            };
+            format!(
+                "nothing listens at {shown}: start one with `elbus-server`{there}, or give another address"
+            )
+        }
+        io::ErrorKind::PermissionDenied => format!(
+            "no access to {shown}: the socket is another user's (elbus-server has --socket-mode and --socket-group)"
+        ),
+        io::ErrorKind::InvalidInput if matches!(address, Address::Unix(_)) => {
+            format!("{shown} is too long for the path of a socket")
+        }
+        _ => return None,
+    })
+}
+
+/// Whether something else lies at the path.
+fn is_no_socket(address: &Address) -> bool {
+    let Address::Unix(path) = address else {
+        return false;
+    };
+    fs::metadata(path).is_ok_and(|metadata| !metadata.file_type().is_socket())
 }
 
 fn sending(destination: &Destination, error: &Error) -> String {
@@ -245,11 +291,16 @@ fn answered(target: &str, method: &str, failure: &Failure) -> String {
     let code = failure.code();
     let method = safe::shortened(method);
     if method == ".describe" && code == code::METHOD_NOT_FOUND {
-        return format!("{target} does not describe itself; services made with elbus-rpc do");
+        return if target == BROKER_NAME {
+            "the methods of the broker are those of `elbus-cli broker --help`".to_owned()
+        } else {
+            format!("{target} does not describe itself; services made with elbus-rpc do")
+        };
     }
-    let text = failure.text();
-    let text = safe::escaped(&text);
+    let text = people::reason(failure.reason());
     let name = match (failure.bus_code(), code) {
+        // Of a connection it says something else.
+        (Some(Code::Busy), _) => " (busy)".to_owned(),
         (Some(code), _) => format!(" ({code})"),
         (_, code::PARSE) => " (params that cannot be read)".to_owned(),
         (_, code::INVALID_REQUEST) => " (invalid request)".to_owned(),

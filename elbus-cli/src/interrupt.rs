@@ -8,6 +8,13 @@ use crate::error::CliError;
 /// How long the end may take: the standard output may be blocked.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// Ends the process by the signal itself, as if nobody had waited for it: so a shell learns that a loop is to end. It
+/// comes back if the system does not do so.
+pub(crate) fn end_by(signal: SignalKind) {
+    // What cannot be done leaves the exit code, which says the same.
+    let _ = signal_hook::low_level::emulate_default_handler(signal.as_raw_value());
+}
+
 /// Waits for SIGINT or SIGTERM.
 pub(crate) async fn signalled() -> Result<CliError, CliError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Runtime)?;
@@ -19,7 +26,7 @@ pub(crate) async fn signalled() -> Result<CliError, CliError> {
             _ = interrupt.recv() => CliError::Signal(SignalKind::interrupt()),
             _ = terminate.recv() => CliError::Signal(SignalKind::terminate()),
         };
-        let code = ended.exit_code();
+        let (code, by_signal) = (ended.exit_code(), ended.signal());
         // Nobody listens any more: the program is about to end by itself.
         let _ = sender.send(ended);
         tokio::select! {
@@ -27,6 +34,7 @@ pub(crate) async fn signalled() -> Result<CliError, CliError> {
             _ = terminate.recv() => {}
             () = tokio::time::sleep(GRACE) => {}
         }
+        by_signal.inspect(|signal| end_by(*signal));
         process::exit(code.into());
     });
     match receiver.await {

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
             if !error.is_quiet() {
                 complain(&error);
             }
+            error.signal().inspect(|signal| interrupt::end_by(*signal));
             ExitCode::from(error.exit_code())
         }
     }

@@ -80,7 +80,10 @@ fn typed(value: &str) -> Value {
         integer.into()
     } else if let Ok(integer) = value.parse::<u64>() {
         integer.into()
-    } else if let (true, Ok(float)) = (is_number && value.contains(['.', 'e', 'E']), value.parse()) {
+    } else if let (true, Ok(float)) = (is_number && value.contains(['.', 'e', 'E']), value.parse::<f64>())
+        // One that is beyond what floats hold would be infinite.
+        && float.is_finite()
+    {
         Value::F64(float)
     } else {
         value.into()
@@ -132,6 +135,7 @@ mod tests {
             ("null", "null".into()),
             ("1e5x", "1e5x".into()),
             ("99999999999999999999", "99999999999999999999".into()),
+            ("1e400", "1e400".into()),
             ("x=y", "x=y".into()),
         ] {
             let expected = Param::Member(vec!["k".to_owned()], value);

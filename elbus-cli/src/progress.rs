@@ -54,7 +54,7 @@ impl Progress {
         let percent = (shown.read * 100).checked_div(shown.size).unwrap_or(100).min(100);
         let rate = lines as f64 / shown.began.elapsed().as_secs_f64();
         let (lines, rate) = (grouped(lines), grouped(rate as u64));
-        let _ = write!(stderr(), "{CLEAR}{percent:3} %  {lines} lines, {rate} a second");
+        draw(&format!("{percent:3} %  {lines} lines, {rate} a second"));
     }
 
     /// All lines have been sent.
@@ -83,7 +83,7 @@ pub(crate) struct Bar<'a> {
 }
 
 /// Characters of a bar.
-const WIDTH: u64 = 30;
+const WIDTH: u64 = 24;
 
 impl<'a> Bar<'a> {
     pub(crate) fn new(what: &'a str, total: u64, say: Say) -> Self {
@@ -112,11 +112,10 @@ impl<'a> Bar<'a> {
         let percent = (done * 100).checked_div(self.total).unwrap_or(100);
         let rate = grouped((done as f64 / self.began.elapsed().as_secs_f64()) as u64);
         let width = WIDTH as usize;
-        let _ = write!(
-            stderr(),
-            "{CLEAR}{:24} {filled:░<width$} {percent:3} %  {rate} a second",
+        draw(&format!(
+            "{:23} {percent:3} %  {filled:░<width$}  {rate} a second",
             self.what
-        );
+        ));
     }
 }
 
@@ -126,6 +125,19 @@ impl Drop for Bar<'_> {
             let _ = write!(stderr(), "{CLEAR}");
         }
     }
+}
+
+/// In place of what was drawn before. What does not fit into the terminal's line is left out: a second line would stay.
+fn draw(line: &str) {
+    let width = columns().map_or(usize::MAX, |columns| usize::from(columns).saturating_sub(1));
+    let end = line.char_indices().nth(width).map_or(line.len(), |(at, _)| at);
+    let _ = write!(stderr(), "{CLEAR}{}", &line[..end]);
+}
+
+/// How wide the terminal is, if it tells.
+fn columns() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(stderr()).ok()?;
+    Some(size.ws_col).filter(|columns| *columns > 0)
 }
 
 /// Only a terminal that understands it is drawn on.

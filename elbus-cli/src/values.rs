@@ -7,7 +7,7 @@ use std::{
 use elbus_client::{Address, AddressError, Qos};
 use elbus_proto::{ClientName, NameLimits, NameMask, Topic, TopicFilter, TopicLimits};
 
-use crate::command::send::Destination;
+use crate::{command::send::Destination, output::safe};
 
 /// Longest `--for`: more than a century, and far from where the clock overflows.
 const LONGEST_PERIOD: Duration = Duration::from_secs(1_000_000 * 3600);
@@ -107,10 +107,20 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// How many of something.
+/// How many frames.
 pub(crate) fn count(text: &str) -> Result<NonZeroU64, String> {
-    text.parse()
-        .map_err(|_| format!("expected a whole number from 1 to {}", u64::MAX))
+    text.parse().map_err(|_| {
+        format!(
+            "expected a whole number from 1 to {}; our name is --name here",
+            u64::MAX
+        )
+    })
+}
+
+/// A filter where none belongs.
+pub(crate) fn stray_filter(text: &str) -> Result<String, String> {
+    let text = safe::shortened(text);
+    Err(format!("a topic is asked for with -t: listen -t '{text}'"))
 }
 
 /// How many operations a benchmark does.

@@ -92,6 +92,14 @@ impl TryFrom<&str> for Address {
     }
 }
 
+impl TryFrom<&String> for Address {
+    type Error = AddressError;
+
+    fn try_from(text: &String) -> Result<Self, AddressError> {
+        text.parse()
+    }
+}
+
 impl TryFrom<String> for Address {
     type Error = AddressError;
 

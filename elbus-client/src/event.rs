@@ -28,6 +28,11 @@ pub enum Event {
         /// Why.
         why: Arc<Disconnect>,
     },
+    /// An attempt to get the connection back has failed; others follow. It is told again when the reason changes.
+    Retrying {
+        /// Why it failed: nothing listens at the address yet, or the name is taken.
+        why: Arc<ConnectError>,
+    },
     /// There will be no other connection: the broker refuses this client. The inbox ends.
     GaveUp {
         /// What the broker said.

@@ -1,5 +1,6 @@
 //! Params and results as MessagePack: structs as maps with their fields' names, as published clients write them.
-use rmp_serde::Deserializer;
+use rmp::Marker;
+use rmp_serde::{Deserializer, decode::Error};
 use serde::{Serialize, de::DeserializeOwned, de::IgnoredAny};
 
 use crate::{Failure, code};
@@ -40,6 +41,8 @@ pub(crate) fn decode_params<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fail
             .map_err(Failure::invalid_params);
     }
     read(bytes).map_err(|reason| match is_message_pack(bytes) {
+        // A type without values has no fields that could be wrong.
+        true if size_of::<T>() == 0 => Failure::invalid_params("the method takes no params"),
         true => Failure::invalid_params(reason),
         false => Failure::new(code::PARSE, "the params are not MessagePack"),
     })
@@ -58,12 +61,39 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let mut rest = bytes;
     let mut deserializer = Deserializer::new(&mut rest);
     deserializer.set_max_depth(DEPTH);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| error.to_string())?;
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| told(&error))?;
     if rest.is_empty() {
         Ok(value)
     } else {
         Err(format!("{} bytes too many", rest.len()))
     }
+}
+
+/// The codec says of some mismatches only which marker it met: the others are about numbers and booleans.
+fn told(error: &serde_path_to_error::Error<Error>) -> String {
+    let found = match error.inner() {
+        Error::TypeMismatch(marker) => found(*marker),
+        _ => None,
+    };
+    let Some(found) = found else {
+        return error.to_string();
+    };
+    let reason = format!("invalid type: {found}, expected a number or a boolean");
+    match error.path().to_string() {
+        whole if whole == "." => reason,
+        field => format!("{field}: {reason}"),
+    }
+}
+
+/// What was met where a number or a boolean is expected.
+const fn found(marker: Marker) -> Option<&'static str> {
+    Some(match marker {
+        Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => "string",
+        Marker::Bin8 | Marker::Bin16 | Marker::Bin32 => "byte array",
+        Marker::FixArray(_) | Marker::Array16 | Marker::Array32 => "sequence",
+        Marker::FixMap(_) | Marker::Map16 | Marker::Map32 => "map",
+        _ => return None,
+    })
 }
 
 fn is_message_pack(bytes: &[u8]) -> bool {
@@ -118,9 +148,13 @@ mod tests {
         assert_eq!((code, text.as_str()), (code::INVALID_PARAMS, "missing field `b`"));
         let (code, text) = params::<Add>(b"\x82\xa1a\x01\xa1b\xa1x").unwrap_err();
         assert_eq!(code, code::INVALID_PARAMS);
-        assert!(text.starts_with("b: "), "{text}");
+        assert_eq!(text, "b: invalid type: string, expected a number or a boolean");
         let (_, text) = params::<Nested>(b"\x81\xa5inner\x91\x82\xa1a\xa1x\xa1b\x01").unwrap_err();
         assert!(text.starts_with("inner[0].a: "), "{text}");
+        let (_, text) = params::<i64>(b"\x81\xa1a\x01").unwrap_err();
+        assert_eq!(text, "invalid type: map, expected a number or a boolean");
+        let (_, text) = params::<()>(b"\x81\xa1a\x01").unwrap_err();
+        assert_eq!(text, "the method takes no params");
         let (_, text) = params::<Add>(b"").unwrap_err();
         assert!(text.contains("missing field `a`"), "{text}");
     }

@@ -214,13 +214,23 @@ enum Bind {
     Fifo(PathBuf),
 }
 
-impl FromStr for Bind {
-    type Err = AddressError;
+/// Why nothing can be listened at.
+#[derive(Debug, thiserror::Error)]
+enum BindError {
+    #[error("a command FIFO needs a path: fifo:/run/elbus.fifo")]
+    NoPath,
+    #[error(transparent)]
+    Address(#[from] AddressError),
+}
 
-    fn from_str(text: &str) -> Result<Self, AddressError> {
+impl FromStr for Bind {
+    type Err = BindError;
+
+    fn from_str(text: &str) -> Result<Self, BindError> {
         match text.strip_prefix("fifo:") {
-            Some(path) if !path.is_empty() => Ok(Self::Fifo(path.into())),
-            _ => text.parse().map(Self::Address),
+            Some("") => Err(BindError::NoPath),
+            Some(path) => Ok(Self::Fifo(path.into())),
+            None => Ok(Self::Address(text.parse()?)),
         }
     }
 }

@@ -142,6 +142,12 @@ impl Fake {
         options(name).address(self.address.as_str())
     }
 
+    /// Accepts a connection, says this and closes it.
+    pub(crate) async fn answer(&self, bytes: &[u8]) {
+        let (mut stream, _) = soon("a connection", self.listener.accept()).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+    }
+
     /// Accepts a connection and answers its name with this byte.
     pub(crate) async fn accept(&self, answer: u8) -> Greeted {
         let (mut stream, _) = soon("a connection", self.listener.accept()).await.unwrap();
@@ -182,7 +188,8 @@ pub(crate) struct Requested {
 }
 
 impl Greeted {
-    /// The next request that is no ping; `None` at the end of the connection.
+    /// The next request that is no sign of life, and no request for one, which is answered; `None` at the end of the
+    /// connection.
     pub(crate) async fn next(&mut self) -> Option<Requested> {
         loop {
             let mut header = [0; 9];
@@ -193,7 +200,10 @@ impl Greeted {
             let header = RequestHeader::decode(&header).unwrap();
             let mut body = vec![0; header.body_len as usize];
             soon("a body", self.stream.read_exact(&mut body)).await.unwrap();
-            if !header.is_ping() {
+            let asks_for_life = header.op() == Some(Op::Subscribe) && body.is_empty();
+            if asks_for_life {
+                self.acknowledge(header.id, Ok(())).await;
+            } else if !header.is_ping() {
                 return Some(Requested {
                     id: header.id,
                     op: header.op().expect("an operation that is defined"),

@@ -1,14 +1,15 @@
 //! Brokers that stop answering, and brokers that talk nonsense.
 use std::time::Duration;
 
-use elbus_client::{Disconnect, Error, Event, Outcome, Qos};
+use elbus_client::{Code, ConnectError, Disconnect, Error, Event, Outcome, Qos};
 use elbus_proto::{
-    OK,
+    OK, Op,
     delivery::{self, Kind},
+    request::RequestHeader,
 };
 use tokio::io::AsyncWriteExt;
 
-use crate::common::{Fake, block_on, event, soon};
+use crate::common::{Fake, block_on, connected, event, soon};
 
 #[test]
 fn a_broker_that_stops_answering_is_taken_for_dead() {
@@ -82,7 +83,7 @@ fn what_came_before_the_end_of_the_connection_is_received_although_sending_fails
 }
 
 #[test]
-fn a_broker_that_is_merely_silent_is_pinged_and_not_taken_for_dead() {
+fn a_broker_that_has_nothing_to_say_is_asked_for_a_sign_of_life_and_not_taken_for_dead() {
     block_on(async {
         let fake = Fake::start().await;
         let options = fake
@@ -91,13 +92,90 @@ fn a_broker_that_is_merely_silent_is_pinged_and_not_taken_for_dead() {
             .ping_interval(Duration::from_millis(10));
         let (client, mut inbox, mut broker) = fake.connect(options).await;
         // One comes each eighth of the time-out at most: these take longer than that.
-        let mut pings = [0; 9 * 20];
-        let read = tokio::io::AsyncReadExt::read_exact(&mut broker.stream, &mut pings);
-        soon("twenty pings", read).await.unwrap();
-        assert_eq!(pings, [0; 9 * 20]);
+        for _ in 0..20 {
+            let mut ping = [0; 9];
+            let read = tokio::io::AsyncReadExt::read_exact(&mut broker.stream, &mut ping);
+            soon("a ping", read).await.unwrap();
+            let header = RequestHeader::decode(&ping).unwrap();
+            if !header.is_ping() {
+                assert_eq!((header.op(), header.body_len), (Some(Op::Subscribe), 0));
+                broker.acknowledge(header.id, Ok(())).await;
+            }
+        }
         broker.write(&message("panel", b"x")).await;
         soon("a message", inbox.recv()).await.unwrap();
         drop(client);
+    });
+}
+
+#[test]
+fn a_client_that_only_listens_notices_a_broker_that_is_silent() {
+    block_on(async {
+        let fake = Fake::start().await;
+        let limit = Duration::from_millis(500);
+        let options = fake
+            .options("panel")
+            .timeout(limit)
+            .ping_interval(Duration::from_millis(100));
+        let (client, _inbox, _silent) = fake.connect(options).await;
+        let mut events = client.events();
+        let end = event(&mut events, "the end of the connection", |event| {
+            matches!(event, Event::Disconnected { .. })
+        });
+        let Event::Disconnected { why } = end.await else {
+            unreachable!("it was matched");
+        };
+        assert!(matches!(*why, Disconnect::Silent { .. }), "{why}");
+        fake.accept(OK).await;
+    });
+}
+
+#[test]
+fn who_answers_in_the_place_of_the_broker_for_a_while_does_not_end_the_client() {
+    block_on(async {
+        let fake = Fake::start().await;
+        let (client, _inbox, broker) = fake.connect(fake.options("panel")).await;
+        let mut events = client.events();
+        drop(broker);
+        for _ in 0..2 {
+            fake.answer(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").await;
+        }
+        let failed = event(&mut events, "a failed attempt", |event| {
+            matches!(event, Event::Retrying { .. })
+        });
+        let Event::Retrying { why } = failed.await else {
+            unreachable!("it was matched");
+        };
+        assert!(matches!(*why, ConnectError::Greeting { .. }), "{why}");
+        fake.accept(OK).await;
+        connected(&mut events).await;
+    });
+}
+
+#[test]
+fn why_a_connection_does_not_come_back_is_told_once_for_each_reason() {
+    block_on(async {
+        let fake = Fake::start().await;
+        let (client, _inbox, broker) = fake.connect(fake.options("panel")).await;
+        let mut events = client.events();
+        drop(broker);
+        for answer in [Code::Busy, Code::Busy, Code::NotRegistered] {
+            fake.accept(answer.byte()).await;
+        }
+        let _broker = fake.accept(OK).await;
+        let mut told = Vec::new();
+        while let Some(event) = soon("an event", events.recv()).await {
+            match event {
+                Event::Retrying { why } => told.push(why.to_string()),
+                Event::Connected => break,
+                _ => {}
+            }
+        }
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told[0].contains("name taken") && told[1].contains("no such client"),
+            "{told:?}"
+        );
     });
 }
 

@@ -8,13 +8,13 @@ use tempfile::TempDir;
 
 use crate::link::{Ask, Bus, Party, on_every_link};
 
-struct Pipe {
+pub(crate) struct Pipe {
     path: PathBuf,
     _directory: TempDir,
 }
 
 impl Pipe {
-    fn of(bus: &TestBroker) -> Self {
+    pub(crate) fn of(bus: &TestBroker) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("commands");
         bus.block_on(bus.broker.listen_fifo(&path, &SocketOptions::default()))

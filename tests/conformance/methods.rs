@@ -243,6 +243,19 @@ fn client_disconnect_is_for_those_who_could_end_the_broker_itself() {
 }
 
 #[test]
+fn the_brokers_own_clients_are_not_disconnected() {
+    on_every_link(|bus| {
+        let mut client = bus.near("client");
+        for name in [".broker", ".fifo"] {
+            let _own = (name == ".fifo").then(|| crate::fifo::Pipe::of(&bus.test));
+            let params = json!({"name": name});
+            let answer = call(&mut *client, "client.disconnect", &params);
+            assert_eq!(answer, Err(rpc::bus_error(Code::Access)), "{name}");
+        }
+    });
+}
+
+#[test]
 fn wrong_params_and_unknown_methods_are_errors_with_codes_of_their_own() {
     on_every_link(|bus| {
         let mut client = bus.near("client");

@@ -1,7 +1,10 @@
 //! Methods about clients.
 use std::sync::Arc;
 
-use elbus_proto::{BROKER_NAME, NameMask, rpc::code::INVALID_PARAMS};
+use elbus_proto::{
+    BROKER_NAME, Code, NameMask,
+    rpc::{self, code::INVALID_PARAMS},
+};
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
@@ -133,14 +136,16 @@ pub(super) fn get(core: &Core, params: &[u8]) -> Result<Vec<u8>, Failure> {
     encode(&Client::from(info))
 }
 
-/// Disconnects a client.
+/// Disconnects a client. The broker's own ones stay: nobody would bring them back.
 pub(super) fn disconnect(core: &Arc<Core>, caller: &Peer, params: &[u8]) -> Result<Vec<u8>, Failure> {
     let Named { name } = params::decode(params)?;
     may_manage(core, caller)?;
-    let peer = core
-        .registry
-        .find(&name)
-        .ok_or_else(|| Failure::not_found(&name))?;
+    let peer = core.registry.find(&name);
+    if name == BROKER_NAME || peer.is_some() && name.starts_with('.') {
+        let reason = format!("{name:?} belongs to the broker and stays");
+        return Err(Failure::new(rpc::bus_error(Code::Access), reason));
+    }
+    let peer = peer.ok_or_else(|| Failure::not_found(&name))?;
     tracing::info!(client = %peer.name, by = %caller.name, "disconnected on request");
     core.cut(&peer, Cut::Disconnected);
     encode(&Done { ok: true })

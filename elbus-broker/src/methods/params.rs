@@ -25,7 +25,9 @@ pub(super) fn decode<T: DeserializeOwned>(params: &[u8]) -> Result<T, Failure> {
     if !matches!(params.first(), Some(0x80..=0x8f | 0xde | 0xdf)) {
         return Err(Failure::new(INVALID_PARAMS, "the params are not a map"));
     }
-    rmp_serde::from_slice(params).map_err(|error| Failure::new(INVALID_PARAMS, error.to_string()))
+    // An error names the param.
+    serde_path_to_error::deserialize(&mut rmp_serde::Deserializer::new(params))
+        .map_err(|error| Failure::new(INVALID_PARAMS, error.to_string()))
 }
 
 /// How deep params may be nested: they are decoded by recursion, and none of the methods needs more than one level.
@@ -63,6 +65,18 @@ mod tests {
         for params in [&b"\x81\xa1a\x01"[..], b"\x90", b"\xc0", b"\x01", b"\xa1a"] {
             assert_eq!(code(params), Err(INVALID_PARAMS), "{params:?}");
         }
+    }
+
+    #[test]
+    fn a_wrong_param_is_named() {
+        #[derive(Debug, Deserialize)]
+        struct Named {
+            #[serde(rename = "name")]
+            _name: Option<String>,
+        }
+        let failure = decode::<Named>(b"\x81\xa4name\x05").unwrap_err();
+        assert_eq!(failure.code, INVALID_PARAMS);
+        assert!(failure.reason.starts_with("name: "), "{}", failure.reason);
     }
 
     #[test]

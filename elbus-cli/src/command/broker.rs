@@ -116,6 +116,10 @@ struct Stats {
     #[serde(default)]
     dropped: u64,
     #[serde(default)]
+    denied: u64,
+    #[serde(default)]
+    ignored: u64,
+    #[serde(default)]
     stalled: u64,
     #[serde(default)]
     slow: u64,
@@ -205,6 +209,8 @@ fn stats(stats: &Stats) -> Table {
             ("subscriptions", usage.subscriptions.text()),
             ("bytes queued", usage.queued.text()),
             ("publications dropped", grouped(stats.dropped)),
+            ("operations denied", grouped(stats.denied)),
+            ("operations ignored", grouped(stats.ignored)),
             ("clients too slow", grouped(stats.stalled + stats.slow)),
         ]
     });

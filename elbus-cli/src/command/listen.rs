@@ -1,14 +1,14 @@
 //! `listen`: prints what arrives until a count, a time, a signal or the reader of the output ends it.
 use std::{future::pending, time::Duration};
 
-use elbus_client::{Client, Event, Events, Frame, Inbox};
+use elbus_client::{Client, ConnectError, Event, Events, Frame, Inbox};
 use elbus_proto::{BROKER_WARN_TOPIC, Topic, TopicFilter, TopicLimits};
 use tokio::time::Instant;
 
 use crate::{
     args::{Args, Listen},
     bus,
-    error::CliError,
+    error::{CliError, connecting},
     output::{Output, Seen, Style, people},
     say::Say,
 };
@@ -171,6 +171,11 @@ impl Listening<'_> {
                 let _ = self.flush();
                 self.say
                     .line(format_args!("off the bus, trying to get back: {why}"));
+            }
+            // That nothing listens there yet goes without saying.
+            Event::Retrying { why } if !matches!(**why, ConnectError::Unreachable { .. }) => {
+                self.say
+                    .line(format_args!("still off the bus: {}", connecting(why)));
             }
             Event::Connected => self
                 .say

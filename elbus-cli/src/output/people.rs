@@ -16,6 +16,9 @@ use super::{
     seen::Seen,
 };
 
+/// The longest text that is one line of an error, in bytes.
+const LINE: usize = 4096;
+
 /// The frame with the newline that ends it.
 pub(super) fn shown(frame: &Frame, seen: &Seen<'_>) -> String {
     let Shown {
@@ -63,6 +66,25 @@ pub(super) fn result(bytes: &[u8]) -> String {
         lines.push(rest(left_out));
     }
     lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// What a service says of an error: nearly always a text.
+pub(crate) fn reason(bytes: &[u8]) -> String {
+    let is_text = std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'));
+    if is_text && bytes.len() <= LINE {
+        return safe::escaped(&String::from_utf8_lossy(bytes)).into_owned();
+    }
+    let Shown { lines, left_out, .. } = payload::shown(bytes);
+    let mut lines = match lines {
+        Lines::None => Vec::new(),
+        Lines::One(line) if left_out == 0 => return line,
+        Lines::One(line) => vec![line],
+        Lines::Several(lines) => lines,
+    };
+    if left_out > 0 {
+        lines.push(format!("… and {left_out} bytes more"));
+    }
+    lines.into_iter().map(|line| format!("\n  {line}")).collect()
 }
 
 fn rest(left_out: usize) -> String {
@@ -130,5 +152,19 @@ mod tests {
         ] {
             assert_eq!(shown(&frame(topic, payload), &Seen::Frame), expected);
         }
+    }
+
+    #[test]
+    fn the_reason_of_an_error_is_a_text_or_shown_as_a_payload_is() {
+        for (bytes, expected) in [
+            (&b"too hot\x1b"[..], "too hot\\u{1b}"),
+            (b"{\"a\":1}", "{\"a\":1}"),
+            (b"", ""),
+            (b"\x81\xa4code\xcc\xff", "{\"code\": 255}"),
+        ] {
+            assert_eq!(reason(bytes), expected);
+        }
+        assert!(reason(b"\xff\0bin").starts_with("\n  00000000  ff 00 62 69 6e"));
+        assert!(reason(&[b'x'; 100_000]).ends_with("\n  … and 34464 bytes more"));
     }
 }

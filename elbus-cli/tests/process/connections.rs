@@ -41,7 +41,7 @@ fn without_an_address_the_default_one_is_tried() {
     let expected = directory.path().join("elbus/elbus.sock");
     ended.expect_failure(3, &format!("nothing listens at {}", expected.display()));
     let ended = Cli::new(&["listen"]).env("ELBUS_ADDRESS", "nonsense").run();
-    ended.expect_failure(3, "ELBUS_ADDRESS is set, but");
+    ended.expect_failure(2, "ELBUS_ADDRESS is set, but");
     let ended = Cli::new(&["listen"])
         .env("XDG_RUNTIME_DIR", directory.path())
         .env("ELBUS_ADDRESS", "")

@@ -4,6 +4,7 @@ use std::{
     fmt,
     fs::File,
     io::{Read, Write},
+    os::unix::process::ExitStatusExt,
     process::{Child, ChildStdin, Command, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
@@ -31,7 +32,10 @@ pub(crate) struct Running {
 
 /// How the program ended.
 pub(crate) struct Ended {
+    /// The exit code, as a shell tells it.
     pub(crate) code: Option<i32>,
+    /// The signal by which it ended.
+    pub(crate) signal: Option<i32>,
     pub(crate) output: Vec<u8>,
     pub(crate) errors: String,
 }
@@ -161,8 +165,10 @@ impl Running {
             .map(|output| output.wait_for_end())
             .unwrap_or_default();
         let errors = self.errors.wait_for_end();
+        let status = self.child.wait().unwrap();
         Ended {
-            code: self.child.wait().unwrap().code(),
+            code: status.code().or(status.signal().map(|signal| 128 + signal)),
+            signal: status.signal(),
             output,
             errors: String::from_utf8(errors).unwrap(),
         }

@@ -125,6 +125,11 @@ impl Pending {
         self.used >= MOST_HELD
     }
 
+    /// Whether the broker has something to answer, whoever waits for it.
+    pub(super) const fn is_awaiting(&self) -> bool {
+        self.unanswered > 0
+    }
+
     /// Operations for whose answer somebody waits.
     pub(super) const fn waiting(&self) -> usize {
         self.waiting

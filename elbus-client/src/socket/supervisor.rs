@@ -69,6 +69,7 @@ async fn again(shared: &Shared, backoff: &mut Backoff) -> Option<Arc<Socket>> {
 }
 
 async fn redial(shared: &Shared, backoff: &mut Backoff) -> Option<Arc<Socket>> {
+    let mut told = String::new();
     loop {
         let delay = backoff.next();
         tokio::time::sleep(delay).await;
@@ -81,7 +82,15 @@ async fn redial(shared: &Shared, backoff: &mut Backoff) -> Option<Arc<Socket>> {
         }
         match dial(shared).await {
             Ok(socket) => return Some(socket),
-            Err(error) if error.may_pass() => tracing::debug!(%error, ?delay, "not connected again"),
+            // There was a broker at this address: whoever answers something else in its place may be gone soon.
+            Err(error) if error.may_pass() || matches!(error, ConnectError::Greeting { .. }) => {
+                tracing::debug!(%error, ?delay, "not connected again");
+                let reason = error.to_string();
+                if reason != told {
+                    told = reason;
+                    shared.tell(&Event::Retrying { why: Arc::new(error) });
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "turned away");
                 shared.tell(&Event::GaveUp { why: Arc::new(error) });

@@ -12,6 +12,7 @@ fn wrong_arguments_are_explained_and_end_with_exit_code_2() {
         (&["-B", "nowhere"], "neither the path of a socket"),
         (&["-B", "ws://host:1"], "unknown scheme"),
         (&["-B", ""], "the address is empty"),
+        (&["-B", "fifo:"], "needs a path"),
         (&["-w", "0"], "a number from 1 to 1024"),
         (&["-w", "many"], "a number from 1 to 1024"),
         (&["--high-water", "8M"], "a whole number in plain digits"),

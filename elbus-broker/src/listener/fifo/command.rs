@@ -59,6 +59,9 @@ pub(super) fn parse(line: &Bytes) -> Result<Option<Command<'_>>, BadLine> {
 /// `METHOD key=value key=value` as a call that wants no reply.
 fn call(text: &[u8]) -> Result<Bytes, BadLine> {
     let text = std::str::from_utf8(text).map_err(|_| BadLine::ParamNotText)?;
+    if text.trim_ascii_start().len() < text.len() {
+        return Err(BadLine::NoMethod);
+    }
     let mut words = text.split_ascii_whitespace();
     let method = words.next().ok_or(BadLine::NoMethod)?;
     let mut params: Vec<(&str, &str)> = Vec::new();
@@ -94,7 +97,10 @@ fn write_value(out: &mut rmp::encode::ByteBuf, value: &str) {
         let _ = rmp::encode::write_sint(out, integer);
     } else if let Ok(integer) = value.parse() {
         let _ = rmp::encode::write_uint(out, integer);
-    } else if let (true, Ok(float)) = (is_number && value.contains(['.', 'e', 'E']), value.parse()) {
+    } else if let (true, Ok(float)) = (is_number && value.contains(['.', 'e', 'E']), value.parse::<f64>())
+        // One that is beyond what floats hold would be infinite.
+        && float.is_finite()
+    {
         let _ = rmp::encode::write_f64(out, float);
     } else {
         let _ = rmp::encode::write_str(out, value);
@@ -137,12 +143,12 @@ mod tests {
     #[test]
     fn a_colon_calls_with_typed_params() {
         let expected = [
-            &b"\x01\0\0\0\0start\0\x89"[..],
+            &b"\x01\0\0\0\0start\0\x8a"[..],
             b"\xa1a\xc3\xa1b\xff\xa1c\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
-            b"\xa1d\xcb\x3f\xf8\0\0\0\0\0\0\xa1e\xa3x=y\xa1f\xa0\xa1g\xa3inf\xa1h\xa41e5x\xa1i\x07",
+            b"\xa1d\xcb\x3f\xf8\0\0\0\0\0\0\xa1e\xa3x=y\xa1f\xa0\xa1g\xa3inf\xa1h\xa41e5x\xa1i\x07\xa1j\xa51e999",
         ]
         .concat();
-        let line = b"a :start a=true b=-1 c=18446744073709551615 d=1.5 e=x=y f= g=inf h=1e5x i=7";
+        let line = b"a :start a=true b=-1 c=18446744073709551615 d=1.5 e=x=y f= g=inf h=1e5x i=7 j=1e999";
         assert_eq!(parsed(line), Ok(Some(Command::Send("a", expected.into()))));
         let expected = Command::Send("a", Bytes::from_static(b"\x01\0\0\0\0test\0\x80"));
         assert_eq!(parsed(b"a :test"), Ok(Some(expected)));
@@ -154,6 +160,7 @@ mod tests {
             (&b"alone"[..], BadLine::NoMessage),
             (b"\xff x", BadLine::NotText),
             (b"a :", BadLine::NoMethod),
+            (b"a : k=1", BadLine::NoMethod),
             (b"a :m \xff=1", BadLine::ParamNotText),
             (b"a :m x", BadLine::NotAParam("x".to_owned())),
             (b"a :m =x", BadLine::NotAParam("=x".to_owned())),

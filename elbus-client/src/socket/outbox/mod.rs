@@ -11,7 +11,10 @@ mod writer;
 
 use std::{io, sync::Arc, task::Waker, time::Instant};
 
-use elbus_proto::{Code, Op, Qos, request};
+use elbus_proto::{
+    Code, Op, Qos,
+    request::{self, RequestHeader},
+};
 pub(super) use wake::Guarded;
 use wake::{Due, Watchers};
 pub(super) use writer::{Batch, Standing};
@@ -257,10 +260,20 @@ impl Outbox {
         }
     }
 
-    /// Appends a ping.
+    /// Appends a ping. A ping itself is never answered. So when nothing has come from the broker for a while, and no
+    /// answer is awaited, an operation that changes nothing and that every broker acknowledges takes its place:
+    /// subscribing to nothing. Who only listens notices a silent broker by that.
     pub(super) fn ping(&mut self) {
-        self.queue.copy(&[&request::PING]);
-        self.appended_bytes += request::PING.len() as u64;
+        let came_lately = self.tick.wrapping_sub(self.progress) < 2;
+        let header = if came_lately || self.reading_held || self.pending.is_awaiting() {
+            request::PING
+        } else {
+            let id = self.pending.insert(self.tick, false);
+            self.pending.abandon(id);
+            RequestHeader::new(id.0, Op::Subscribe, Qos::Processed, 0).encode()
+        };
+        self.queue.copy(&[&header]);
+        self.appended_bytes += header.len() as u64;
     }
 
     /// Notes the answers of one chunk.
