@@ -1,7 +1,7 @@
 //! `listen`: prints what arrives until a count, a time, a signal or the reader of the output ends it.
 use std::{future::pending, time::Duration};
 
-use elbus_client::{Client, ConnectError, Event, Events, Frame, Inbox};
+use elbus_client::{Client, Event, Events, Frame, Inbox};
 use elbus_proto::{BROKER_WARN_TOPIC, Topic, TopicFilter, TopicLimits};
 use tokio::time::Instant;
 
@@ -172,11 +172,9 @@ impl Listening<'_> {
                 self.say
                     .line(format_args!("off the bus, trying to get back: {why}"));
             }
-            // That nothing listens there yet goes without saying.
-            Event::Retrying { why } if !matches!(**why, ConnectError::Unreachable { .. }) => {
-                self.say
-                    .line(format_args!("still off the bus: {}", connecting(why)));
-            }
+            Event::Retrying { why } => self
+                .say
+                .line(format_args!("still off the bus: {}", connecting(why))),
             Event::Connected => self
                 .say
                 .line("back on the bus; what was sent in between is missed"),

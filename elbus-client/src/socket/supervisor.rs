@@ -86,7 +86,8 @@ async fn redial(shared: &Shared, backoff: &mut Backoff) -> Option<Arc<Socket>> {
             Err(error) if error.may_pass() || matches!(error, ConnectError::Greeting { .. }) => {
                 tracing::debug!(%error, ?delay, "not connected again");
                 let reason = error.to_string();
-                if reason != told {
+                // That nobody is there yet goes without saying.
+                if reason != told && !matches!(error, ConnectError::Unreachable { .. }) {
                     told = reason;
                     shared.tell(&Event::Retrying { why: Arc::new(error) });
                 }
