@@ -6,17 +6,26 @@ use elbus_proto::delivery;
 use super::{Held, Router};
 use crate::{
     deliver::{Place, Placed, Run},
-    outbox::{Admission, Touch},
+    outbox::{Admission, Touch, pool},
 };
 
 /// Outboxes flushed before the worker's other tasks get their turn.
 const FLUSHES: usize = 64;
 
 impl Router {
+    /// Where answers are gathered, in memory of the thread's pool until the session waits.
+    #[inline]
+    pub(super) fn answers(&mut self) -> &mut Vec<u8> {
+        if self.answers.capacity() == 0 {
+            self.answers = pool::take();
+        }
+        &mut self.answers
+    }
+
     /// Adds acknowledgements that were waiting for a held run.
     pub(in crate::session) fn add_answers(&mut self, acks: &[u8], realtime: bool) {
         self.urgent_answers |= realtime;
-        self.answers.extend_from_slice(acks);
+        self.answers().extend_from_slice(acks);
     }
 
     /// Places a held run with one of its receivers, whose turn it is.

@@ -238,8 +238,9 @@ impl Router {
             let realtime = request.header.qos.is_realtime();
             let len = body_len(BROKER_NAME.len() + 1 + reply.len());
             let head = delivery::header(delivery::Kind::Message, len, realtime);
+            let answers = self.answers();
             for part in [&head[..], BROKER_NAME.as_bytes(), b"\0", &reply] {
-                self.answers.extend_from_slice(part);
+                answers.extend_from_slice(part);
             }
             self.urgent_answers |= realtime;
             self.replies += 1;
@@ -292,7 +293,7 @@ impl Router {
             *count += 1;
             frames.advance(&request);
             if request.header.qos.is_acknowledged() {
-                self.answers
+                self.answers()
                     .extend_from_slice(&delivery::acknowledgement(request.header.id, Ok(())));
                 self.urgent_answers |= urgent;
             }
@@ -442,7 +443,7 @@ impl Router {
 
     fn acknowledge(&mut self, header: &request::RequestHeader, result: Result<(), Code>) {
         if header.qos.is_acknowledged() {
-            self.answers
+            self.answers()
                 .extend_from_slice(&delivery::acknowledgement(header.id, result));
             self.urgent_answers |= header.qos.is_realtime();
         } else if result.is_err() {
