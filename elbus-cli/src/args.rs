@@ -231,13 +231,15 @@ pub(crate) fn readable(mut error: clap::Error) -> clap::Error {
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
+    let mut command = Args::command();
+    command.build();
     if !is_help
-        && let Some(first) = first_word(std::env::args_os())
-        && Args::command().find_subcommand(&first).is_none()
+        && let Some(first) = first_word(&command, std::env::args_os())
+        && command.find_subcommand(&first).is_none()
         && let Err(reason) = values::address(&first)
     {
         let reason = format!("{:?}: {reason}", safe::shortened(&first));
-        return Args::command().error(ErrorKind::InvalidValue, reason);
+        return command.error(ErrorKind::InvalidValue, reason);
     }
     let given: Vec<_> = error
         .context()
@@ -253,26 +255,25 @@ pub(crate) fn readable(mut error: clap::Error) -> clap::Error {
 }
 
 /// The first word of a command line that is neither an option nor the value of one.
-fn first_word(args: impl Iterator<Item = OsString>) -> Option<String> {
-    const WITH_VALUE: [&str; 8] = [
-        "-n",
-        "--name",
-        "--timeout",
-        "--tls-ca",
-        "--tls-cert",
-        "--tls-key",
-        "--buf-size",
-        "--queue-size",
-    ];
+fn first_word(command: &clap::Command, args: impl Iterator<Item = OsString>) -> Option<String> {
     let mut args = args.skip(1).map(|arg| arg.to_string_lossy().into_owned());
     while let Some(arg) = args.next() {
-        if WITH_VALUE.contains(&arg.as_str()) {
+        let takes_value = |option: &&clap::Arg| option.get_action().takes_values() && is_called(option, &arg);
+        if command.get_opts().any(|option| takes_value(&option)) {
             args.next();
         } else if !arg.starts_with('-') {
             return Some(arg);
         }
     }
     None
+}
+
+/// Whether an argument is this option, without its value: `--name`, `-n`, or last of several in one, `-sn`.
+fn is_called(option: &clap::Arg, arg: &str) -> bool {
+    match arg.strip_prefix("--") {
+        Some(long) => option.get_long() == Some(long),
+        None => arg.starts_with('-') && arg.len() > 1 && arg.chars().last() == option.get_short(),
+    }
 }
 
 fn after_help() -> String {
@@ -343,10 +344,12 @@ mod tests {
         for (line, word) in [
             ("elbus-cli -n a.b --timeout 5 -s lisen -t x", Some("lisen")),
             ("elbus-cli --name=a.b /bus.sock listen", Some("/bus.sock")),
+            ("elbus-cli -sn a.b --tls-ca x listen --bogus", Some("listen")),
+            ("elbus-cli help sned", Some("help")),
             ("elbus-cli -v", None),
         ] {
             let words = line.split(' ').map(OsString::from);
-            assert_eq!(first_word(words).as_deref(), word, "{line}");
+            assert_eq!(first_word(&Args::command(), words).as_deref(), word, "{line}");
         }
     }
 

@@ -216,9 +216,11 @@ fn unreachable(address: &Address, kind: io::ErrorKind) -> Option<String> {
             format!("{shown} is there, but no socket: give the address of a bus")
         }
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            let there = match default_address::default_address() {
-                Ok(default) if default == *address => String::new(),
-                _ => format!(" (-B {shown})"),
+            // Over TCP it may be another machine's.
+            let is_elsewhere = !default_address::default_address().is_ok_and(|default| default == *address);
+            let there = match address {
+                Address::Unix(_) if is_elsewhere => format!(" (-B {shown})"),
+                _ => String::new(),
             };
             format!(
                 "nothing listens at {shown}: start one with `elbus-server`{there}, or give another address"

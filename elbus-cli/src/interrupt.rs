@@ -9,10 +9,12 @@ use crate::error::CliError;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Ends the process by the signal itself, as if nobody had waited for it: so a shell learns that a loop is to end. It
-/// comes back if the system does not do so.
+/// comes back in the first process of a container, which no signal ends that it does not wait for.
 pub(crate) fn end_by(signal: SignalKind) {
-    // What cannot be done leaves the exit code, which says the same.
-    let _ = signal_hook::low_level::emulate_default_handler(signal.as_raw_value());
+    if process::id() != 1 {
+        // What cannot be done leaves the exit code, which says the same.
+        let _ = signal_hook::low_level::emulate_default_handler(signal.as_raw_value());
+    }
 }
 
 /// Waits for SIGINT or SIGTERM.
@@ -34,7 +36,9 @@ pub(crate) async fn signalled() -> Result<CliError, CliError> {
             _ = terminate.recv() => {}
             () = tokio::time::sleep(GRACE) => {}
         }
-        by_signal.inspect(|signal| end_by(*signal));
+        if let Some(signal) = by_signal {
+            end_by(signal);
+        }
         process::exit(code.into());
     });
     match receiver.await {

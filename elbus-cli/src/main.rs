@@ -32,7 +32,9 @@ fn main() -> ExitCode {
             if !error.is_quiet() {
                 complain(&error);
             }
-            error.signal().inspect(|signal| interrupt::end_by(*signal));
+            if let Some(signal) = error.signal() {
+                interrupt::end_by(signal);
+            }
             ExitCode::from(error.exit_code())
         }
     }

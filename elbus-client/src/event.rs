@@ -28,10 +28,10 @@ pub enum Event {
         /// Why.
         why: Arc<Disconnect>,
     },
-    /// An attempt to get the connection back has failed although somebody listens at the address; others follow. It is
-    /// told again when the reason changes.
+    /// An attempt to get the connection back has failed for another reason than that nobody listens at the address;
+    /// others follow. It is told again when the reason changes.
     Retrying {
-        /// Why it failed: the name is taken, for instance, or whoever listens there is no broker.
+        /// Why it failed: the name is taken, for instance, or who listens there is no broker.
         why: Arc<ConnectError>,
     },
     /// There will be no other connection: the broker refuses this client. The inbox ends.

@@ -187,8 +187,9 @@ impl Options {
         self
     }
 
-    /// How often the broker is pinged at least, so that a connection that no longer leads anywhere is noticed. The broker
-    /// of busrt 0.5.6 disconnects clients that are silent for 1.25 times its own time-out, which is 1 s when embedded.
+    /// How often the broker is pinged at least. While nothing comes from it, it is asked for an answer in place of that: a
+    /// broker that gives none within the time-out is given up. Behind operations that are not acknowledged it is not
+    /// asked, because it may be holding them back for a slow receiver. The broker of busrt 0.5.6 disconnects clients that are silent for 1.25 times its own time-out, which is 1 s when embedded.
     /// Default: 1 s.
     #[must_use]
     pub const fn ping_interval(mut self, interval: Duration) -> Self {
@@ -197,7 +198,7 @@ impl Options {
     }
 
     /// Within this time the system ends a TCP connection to a broker whose machine or network is gone, or that takes
-    /// nothing, whatever waits for an answer; as a rule the client notices it before, because it pings. 0 leaves it to the
+    /// nothing, whatever waits for an answer; as a rule the client notices it before, because it asks. 0 leaves it to the
     /// system's own times. Default: 30 s, as that of the broker; else 3 s to 12 hours.
     #[must_use]
     pub const fn keep_alive(mut self, limit: Duration) -> Self {

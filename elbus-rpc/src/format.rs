@@ -41,8 +41,7 @@ pub(crate) fn decode_params<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fail
             .map_err(Failure::invalid_params);
     }
     read(bytes).map_err(|reason| match is_message_pack(bytes) {
-        // A type without values has no fields that could be wrong.
-        true if size_of::<T>() == 0 => Failure::invalid_params("the method takes no params"),
+        true if takes_none::<T>() => Failure::invalid_params("the method takes no params"),
         true => Failure::invalid_params(reason),
         false => Failure::new(code::PARSE, "the params are not MessagePack"),
     })
@@ -69,7 +68,12 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     }
 }
 
-/// The codec says of some mismatches only which marker it met: the others are about numbers and booleans.
+/// Whether params of this type, which hold nothing, are none: `()`, or a struct without fields.
+fn takes_none<T: DeserializeOwned>() -> bool {
+    size_of::<T>() == 0 && (read::<T>(&[NIL]).is_ok() || read::<T>(&[EMPTY_MAP]).is_ok())
+}
+
+/// The codec says of some mismatches only which marker it met: these are about numbers and booleans.
 fn told(error: &serde_path_to_error::Error<Error>) -> String {
     let found = match error.inner() {
         Error::TypeMismatch(marker) => found(*marker),
@@ -80,7 +84,7 @@ fn told(error: &serde_path_to_error::Error<Error>) -> String {
     };
     let reason = format!("invalid type: {found}, expected a number or a boolean");
     match error.path().to_string() {
-        whole if whole == "." => reason,
+        unknown if unknown.chars().all(|c| ".?".contains(c)) => reason,
         field => format!("{field}: {reason}"),
     }
 }

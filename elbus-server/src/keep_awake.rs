@@ -220,6 +220,9 @@ mod tests {
 
     use super::*;
 
+    /// Far longer than anything here takes on a busy machine.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
     /// A file for the device, on a machine whose cores idle for so many of a hundred ticks.
     fn start(idle: u64) -> (KeepAwake, NamedTempFile) {
         let device = NamedTempFile::new().unwrap();
@@ -247,10 +250,13 @@ mod tests {
     #[test]
     fn cores_are_kept_awake_while_workers_hardly_sleep_and_let_go_afterwards() {
         let (awake, device) = start(50);
+        let began = Instant::now();
         while asked(&device).is_empty() {
+            assert!(began.elapsed() < PATIENCE, "cores are not kept awake");
             (0..64).for_each(|_| awake.worker_sleeps());
         }
         while asked(&device).len() < 2 {
+            assert!(began.elapsed() < 2 * PATIENCE, "cores are not let go");
             thread::sleep(Duration::from_millis(5));
         }
         assert_eq!(asked(&device)[..2], [AWAKE, AS_IT_LIKES]);
@@ -259,7 +265,7 @@ mod tests {
     #[test]
     fn nothing_is_asked_for_while_workers_sleep_longer() {
         let (awake, device) = start(50);
-        for _ in 0..2 * STEP + 1 {
+        for _ in 0..3 * STEP {
             awake.worker_sleeps();
             thread::sleep(Duration::from_micros(500));
         }

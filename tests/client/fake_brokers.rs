@@ -108,6 +108,30 @@ fn a_broker_that_has_nothing_to_say_is_asked_for_a_sign_of_life_and_not_taken_fo
     });
 }
 
+/// The broker does not read on behind a message for a slow receiver, however long that takes.
+#[test]
+fn who_is_held_back_for_a_slow_receiver_and_has_nothing_else_to_say_stays_on_the_bus() {
+    block_on(async {
+        let fake = Fake::start().await;
+        let options = fake
+            .options("pump")
+            .timeout(Duration::from_millis(500))
+            .ping_interval(Duration::from_millis(10));
+        let (client, _inbox, mut broker) = fake.connect(options).await;
+        client.send("panel", "x").qos(Qos::No).await.unwrap();
+        assert_eq!(broker.request().await.op, Op::Message);
+        // These take longer than two time-outs.
+        let mut pings = [1; 9 * 20];
+        let read = tokio::io::AsyncReadExt::read_exact(&mut broker.stream, &mut pings);
+        soon("twenty pings", read).await.unwrap();
+        assert_eq!(pings, [0; 9 * 20]);
+        let confirmation = client.send("panel", "y").confirm().await.unwrap();
+        let id = broker.request().await.id;
+        broker.acknowledge(id, Ok(())).await;
+        assert_eq!(soon("a verdict", confirmation).await, Ok(()));
+    });
+}
+
 #[test]
 fn a_client_that_only_listens_notices_a_broker_that_is_silent() {
     block_on(async {

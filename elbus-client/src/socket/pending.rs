@@ -19,7 +19,7 @@ use crate::link::Ticket;
 /// Half of the slots that fit into an id: there must be some left for verdicts that nobody has taken yet.
 pub(crate) const MOST_IN_FLIGHT: usize = 1 << (SLOT_BITS - 1);
 
-/// Slots in use, beyond which only those are taken that restore the subscriptions.
+/// Slots in use, beyond which only those are taken that restore the subscriptions or ask for a sign of life.
 pub(super) const MOST_HELD: usize = 3 << (SLOT_BITS - 2);
 
 const SLOT_BITS: u32 = 20;

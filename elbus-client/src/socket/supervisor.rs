@@ -1,5 +1,5 @@
 //! The life of a client: one connection after the other, until it is closed or turned away.
-use std::{sync::Arc, time::Instant};
+use std::{io::ErrorKind, sync::Arc, time::Instant};
 
 use super::{backoff::Backoff, driver::Driver, greeting::dial, shared::Shared, stream::Socket};
 use crate::{ConnectError, event::Event};
@@ -86,8 +86,7 @@ async fn redial(shared: &Shared, backoff: &mut Backoff) -> Option<Arc<Socket>> {
             Err(error) if error.may_pass() || matches!(error, ConnectError::Greeting { .. }) => {
                 tracing::debug!(%error, ?delay, "not connected again");
                 let reason = error.to_string();
-                // That nobody is there yet goes without saying.
-                if reason != told && !matches!(error, ConnectError::Unreachable { .. }) {
+                if reason != told && !is_nobody_there(&error) {
                     told = reason;
                     shared.tell(&Event::Retrying { why: Arc::new(error) });
                 }
@@ -99,6 +98,14 @@ async fn redial(shared: &Shared, backoff: &mut Backoff) -> Option<Arc<Socket>> {
             }
         }
     }
+}
+
+/// Whether nobody listens at the address: as long as the broker is gone that goes without saying.
+fn is_nobody_there(error: &ConnectError) -> bool {
+    let ConnectError::Unreachable { source, .. } = error else {
+        return false;
+    };
+    matches!(source.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
 }
 
 /// Sees to it that a client whose task has ended is closed.

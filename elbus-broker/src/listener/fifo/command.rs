@@ -59,7 +59,7 @@ pub(super) fn parse(line: &Bytes) -> Result<Option<Command<'_>>, BadLine> {
 /// `METHOD key=value key=value` as a call that wants no reply.
 fn call(text: &[u8]) -> Result<Bytes, BadLine> {
     let text = std::str::from_utf8(text).map_err(|_| BadLine::ParamNotText)?;
-    if text.trim_ascii_start().len() < text.len() {
+    if text.starts_with(|first: char| first.is_ascii_whitespace()) {
         return Err(BadLine::NoMethod);
     }
     let mut words = text.split_ascii_whitespace();

@@ -80,6 +80,7 @@ impl Router {
         state.append([&self.answers, b"", b""], std::mem::take(&mut self.replies));
         let touch = state.settle(ticket, self.urgent_answers);
         drop(state);
+        // A reply of the broker's own methods counts as several.
         let several = self.answers.len() > delivery::HEADER_LEN;
         self.answers.clear();
         self.urgent_answers = false;

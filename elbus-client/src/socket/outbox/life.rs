@@ -58,6 +58,7 @@ impl Outbox {
         self.urgent = false;
         self.taken = 0;
         self.queue = SendQueue::default();
+        self.unproven = false;
         self.restoring = 0;
         self.written_bytes = self.appended_bytes;
         if !matches!(self.phase, Phase::Closing | Phase::Closed) {

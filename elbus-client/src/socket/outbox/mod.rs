@@ -85,6 +85,9 @@ pub(super) struct Outbox {
     /// The connection's task does not read because the inbox has no room, and nobody waits for an answer.
     pub(super) reading_held: bool,
     pub(super) pending: Pending,
+    /// The last operation was not acknowledged: how far the broker has read is not known. It may be holding this client
+    /// back for a slow receiver, for as long as that takes.
+    unproven: bool,
     /// Frames sent to restore the subscriptions and not answered yet.
     restoring: usize,
     pub(super) filters: Filters,
@@ -142,6 +145,7 @@ impl Outbox {
             broken: None,
             reading_held: false,
             pending: Pending::new(in_flight),
+            unproven: false,
             restoring: 0,
             filters: Filters::default(),
             line: Line::default(),
@@ -211,6 +215,7 @@ impl Outbox {
         let gathered = appended / GATHERED as u64 != self.appended_bytes / GATHERED as u64;
         let alone = awaited && id.is_some() && self.pending.waiting() == 1 && !self.holds;
         self.urgent |= qos.is_realtime();
+        self.unproven = id.is_none();
         let is_due = gathered || alone || qos.is_realtime();
         // Who reads only for those who wait for answers has to know that somebody does.
         if !is_due || self.reading_held && id.is_some() {
@@ -260,12 +265,14 @@ impl Outbox {
         }
     }
 
-    /// Appends a ping. A ping itself is never answered. So when nothing has come from the broker for a while, and no
-    /// answer is awaited, an operation that changes nothing and that every broker acknowledges takes its place:
-    /// subscribing to nothing. Who only listens notices a silent broker by that.
+    /// Appends a ping. A ping itself is never answered. So when nothing has come from the broker for a while, an operation
+    /// that every broker acknowledges takes its place: subscribing to nothing (published brokers take that for a topic
+    /// without a name, to which nobody publishes). Who only listens notices a silent broker by that. It is not asked for
+    /// where the answer may take as long as a slow receiver, nor where it would not be read.
     pub(super) fn ping(&mut self) {
         let came_lately = self.tick.wrapping_sub(self.progress) < 2;
-        let header = if came_lately || self.reading_held || self.pending.is_awaiting() {
+        let held_up = self.unproven || self.reading_held || self.pending.is_awaiting();
+        let header = if came_lately || held_up {
             request::PING
         } else {
             let id = self.pending.insert(self.tick, false);
