@@ -6,7 +6,7 @@ use elbus_proto::OK;
 use elbus_testkit::PATIENCE;
 use tokio::io::AsyncReadExt;
 
-use crate::common::{Fake, block_on, event, on_every_socket, soon};
+use crate::common::{Fake, block_on, disconnected, event, on_every_socket, soon};
 
 #[test]
 fn sends_beyond_the_outbox_limit_wait_and_arrive_in_order() {
@@ -78,12 +78,7 @@ fn after_a_write_timed_out_the_next_frame_goes_to_a_new_connection() {
         // So much that the system's buffers end within a frame.
         let stuck = client.send("panel", vec![7; 50_000_000]).qos(Qos::No);
         stuck.await.unwrap();
-        let end = event(&mut events, "the end of the connection", |event| {
-            matches!(event, Event::Disconnected { .. })
-        });
-        let Event::Disconnected { why } = end.await else {
-            unreachable!("it was matched");
-        };
+        let why = disconnected(&mut events).await;
         assert!(
             matches!(*why, Disconnect::Silent { .. } | Disconnect::Io(_)),
             "{why}"

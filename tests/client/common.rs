@@ -1,8 +1,8 @@
 //! What these tests share: clients of a test broker, a broker that comes back, a fake one, and patience.
-use std::{pin::pin, task::Poll, time::Duration};
+use std::{pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use elbus_broker::{Broker, Config};
-use elbus_client::{Client, Event, Events, Inbox, Options};
+use elbus_client::{Client, Disconnect, Event, Events, Inbox, Options};
 use elbus_proto::{Code, OK, Op, Qos, delivery, greeting, request::RequestHeader};
 use elbus_testkit::{PATIENCE, TestBroker, Transport};
 use tokio::{
@@ -105,11 +105,15 @@ pub(crate) async fn connected(events: &mut Events) {
     event(events, "a connection", |event| matches!(event, Event::Connected)).await;
 }
 
-pub(crate) async fn disconnected(events: &mut Events) {
-    event(events, "the end of the connection", |event| {
+/// Waits for the end of the connection; answers why it ended.
+pub(crate) async fn disconnected(events: &mut Events) -> Arc<Disconnect> {
+    let end = event(events, "the end of the connection", |event| {
         matches!(event, Event::Disconnected { .. })
-    })
-    .await;
+    });
+    match end.await {
+        Event::Disconnected { why } => why,
+        other => unreachable!("{other:?} was not matched"),
+    }
 }
 
 /// Polls a future so many times, letting others run in between, and drops it. Answers its output if it was ready.

@@ -9,7 +9,7 @@ use elbus_proto::{
 };
 use tokio::io::AsyncWriteExt;
 
-use crate::common::{Fake, block_on, connected, event, soon};
+use crate::common::{Fake, block_on, connected, disconnected, event, soon};
 
 #[test]
 fn a_broker_that_stops_answering_is_taken_for_dead() {
@@ -21,12 +21,7 @@ fn a_broker_that_stops_answering_is_taken_for_dead() {
         let error = soon("a verdict", client.send("panel", "x")).await.unwrap_err();
         assert_eq!(error, Error::TimedOut { limit });
         assert_eq!(error.outcome(), Outcome::Unknown);
-        let end = event(&mut events, "the end of the connection", |event| {
-            matches!(event, Event::Disconnected { .. })
-        });
-        let Event::Disconnected { why } = end.await else {
-            unreachable!("it was matched");
-        };
+        let why = disconnected(&mut events).await;
         assert!(matches!(*why, Disconnect::Silent { .. }), "{why}");
         fake.accept(OK).await;
     });
@@ -40,18 +35,13 @@ fn a_broker_that_hangs_is_taken_for_dead_although_the_client_sends_on() {
         let limit = Duration::from_secs(3);
         let (client, _inbox, _hung) = fake.connect(fake.options("pump").timeout(limit)).await;
         let mut events = client.events();
-        let mut end = std::pin::pin!(event(&mut events, "the end of the connection", |event| {
-            matches!(event, Event::Disconnected { .. })
-        }));
+        let mut end = std::pin::pin!(disconnected(&mut events));
         let mut pause = tokio::time::interval(Duration::from_millis(10));
-        let event = loop {
+        let why = loop {
             tokio::select! {
-                end = &mut end => break end,
+                why = &mut end => break why,
                 _ = pause.tick() => drop(client.send("panel", "x").confirm().await),
             }
-        };
-        let Event::Disconnected { why } = event else {
-            unreachable!("it was matched");
         };
         assert!(matches!(*why, Disconnect::Silent { .. }), "{why}");
     });
@@ -143,12 +133,7 @@ fn a_client_that_only_listens_notices_a_broker_that_is_silent() {
             .ping_interval(Duration::from_millis(100));
         let (client, _inbox, _silent) = fake.connect(options).await;
         let mut events = client.events();
-        let end = event(&mut events, "the end of the connection", |event| {
-            matches!(event, Event::Disconnected { .. })
-        });
-        let Event::Disconnected { why } = end.await else {
-            unreachable!("it was matched");
-        };
+        let why = disconnected(&mut events).await;
         assert!(matches!(*why, Disconnect::Silent { .. }), "{why}");
         fake.accept(OK).await;
     });
@@ -277,12 +262,7 @@ fn malformed_frames_end_the_connection_with_a_reason_and_nothing_else() {
             let (client, mut inbox, mut broker) = fake.connect(fake.options("panel")).await;
             let mut events = client.events();
             broker.write(&[message("pump", b"whole"), bytes].concat()).await;
-            let end = event(&mut events, what, |event| {
-                matches!(event, Event::Disconnected { .. })
-            });
-            let Event::Disconnected { why } = end.await else {
-                unreachable!("it was matched");
-            };
+            let why = disconnected(&mut events).await;
             assert!(is_expected(&why), "{what}: {why}");
             // What came before is there, and the client comes back.
             let frame = soon("the frame before", inbox.recv()).await.unwrap();
