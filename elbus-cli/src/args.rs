@@ -258,8 +258,10 @@ pub(crate) fn readable(mut error: clap::Error) -> clap::Error {
 fn first_word(command: &clap::Command, args: impl Iterator<Item = OsString>) -> Option<String> {
     let mut args = args.skip(1).map(|arg| arg.to_string_lossy().into_owned());
     while let Some(arg) = args.next() {
-        let takes_value = |option: &&clap::Arg| option.get_action().takes_values() && is_called(option, &arg);
-        if command.get_opts().any(|option| takes_value(&option)) {
+        let mut with_value = command
+            .get_opts()
+            .filter(|option| option.get_action().takes_values());
+        if with_value.any(|option| is_called(option, &arg)) {
             args.next();
         } else if !arg.starts_with('-') {
             return Some(arg);

@@ -24,11 +24,12 @@ pub(crate) async fn signalled() -> Result<CliError, CliError> {
     // On the worker thread, because the main thread may be blocked.
     let (sender, receiver) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
-        let ended = tokio::select! {
-            _ = interrupt.recv() => CliError::Signal(SignalKind::interrupt()),
-            _ = terminate.recv() => CliError::Signal(SignalKind::terminate()),
+        let signal = tokio::select! {
+            _ = interrupt.recv() => SignalKind::interrupt(),
+            _ = terminate.recv() => SignalKind::terminate(),
         };
-        let (code, by_signal) = (ended.exit_code(), ended.signal());
+        let ended = CliError::Signal(signal);
+        let code = ended.exit_code();
         // Nobody listens any more: the program is about to end by itself.
         let _ = sender.send(ended);
         tokio::select! {
@@ -36,9 +37,7 @@ pub(crate) async fn signalled() -> Result<CliError, CliError> {
             _ = terminate.recv() => {}
             () = tokio::time::sleep(GRACE) => {}
         }
-        if let Some(signal) = by_signal {
-            end_by(signal);
-        }
+        end_by(signal);
         process::exit(code.into());
     });
     match receiver.await {

@@ -72,16 +72,15 @@ pub(crate) fn encoded(value: &Value) -> Vec<u8> {
 
 /// As in the broker's command FIFO: `true`, `false`, integers and floats are such, anything else is a text.
 fn typed(value: &str) -> Value {
-    let is_number = value.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
-        && value.contains(|any: char| any.is_ascii_digit());
     if let Ok(truth) = value.parse() {
         Value::Boolean(truth)
     } else if let Ok(integer) = value.parse::<i64>() {
         integer.into()
     } else if let Ok(integer) = value.parse::<u64>() {
         integer.into()
-    } else if let (true, Ok(float)) = (is_number && value.contains(['.', 'e', 'E']), value.parse::<f64>())
-        // One that is beyond what floats hold would be infinite.
+    } else if value.contains(['.', 'e', 'E'])
+        && let Ok(float) = value.parse::<f64>()
+        // `1e999` would be infinite.
         && float.is_finite()
     {
         Value::F64(float)

@@ -189,8 +189,8 @@ impl Options {
 
     /// How often the broker is pinged at least. While nothing comes from it, it is asked for an answer in place of that: a
     /// broker that gives none within the time-out is given up. Behind operations that are not acknowledged it is not
-    /// asked, because it may be holding them back for a slow receiver. The broker of busrt 0.5.6 disconnects clients that are silent for 1.25 times its own time-out, which is 1 s when embedded.
-    /// Default: 1 s.
+    /// asked, because it may be holding them back for a slow receiver. The broker of busrt 0.5.6 disconnects clients that
+    /// are silent for 1.25 times its own time-out, which is 1 s when embedded. Default: 1 s.
     #[must_use]
     pub const fn ping_interval(mut self, interval: Duration) -> Self {
         self.ping_interval = interval;

@@ -34,6 +34,16 @@ pub(super) enum Lines {
     Several(Vec<String>),
 }
 
+impl Lines {
+    pub(super) fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::None => Vec::new(),
+            Self::One(line) => vec![line],
+            Self::Several(lines) => lines,
+        }
+    }
+}
+
 /// JSON and MessagePack are shown as such, text as text, anything else in hexadecimal.
 pub(super) fn shown(payload: &[u8]) -> Shown {
     if payload.is_empty() {

@@ -57,11 +57,7 @@ pub(super) fn shown(frame: &Frame, seen: &Seen<'_>) -> String {
 /// A result; nothing if there is none.
 pub(super) fn result(bytes: &[u8]) -> String {
     let Shown { lines, left_out, .. } = payload::value(bytes);
-    let mut lines = match lines {
-        Lines::None => Vec::new(),
-        Lines::One(line) => vec![line],
-        Lines::Several(lines) => lines,
-    };
+    let mut lines = lines.into_vec();
     if left_out > 0 {
         lines.push(rest(left_out));
     }
@@ -70,17 +66,17 @@ pub(super) fn result(bytes: &[u8]) -> String {
 
 /// What a service says of an error: nearly always a text.
 pub(crate) fn reason(bytes: &[u8]) -> String {
-    let is_text = std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'));
-    if is_text && bytes.len() <= LINE {
-        return safe::escaped(&String::from_utf8_lossy(bytes)).into_owned();
+    if bytes.len() <= LINE
+        && let Ok(text) = std::str::from_utf8(bytes)
+        && !text.contains('\0')
+    {
+        return safe::escaped(text).into_owned();
     }
     let Shown { lines, left_out, .. } = payload::shown(bytes);
-    let mut lines = match lines {
-        Lines::None => Vec::new(),
-        Lines::One(line) if left_out == 0 => return line,
-        Lines::One(line) => vec![line],
-        Lines::Several(lines) => lines,
-    };
+    if let (Lines::One(line), 0) = (&lines, left_out) {
+        return line.clone();
+    }
+    let mut lines = lines.into_vec();
     if left_out > 0 {
         lines.push(format!("… and {left_out} bytes more"));
     }

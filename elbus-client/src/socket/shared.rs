@@ -64,10 +64,7 @@ impl Shared {
 
     /// Takes an operation; what is due is written at once.
     pub(super) fn submit(self: &Arc<Self>, operation: Operation<'_>, qos: Qos, awaited: bool) -> Submitted {
-        match self.take(operation, qos, awaited) {
-            Ok(appended) => self.see_to(&appended),
-            Err(submitted) => *submitted,
-        }
+        self.see_to(self.take(operation, qos, awaited))
     }
 
     /// Takes an operation; the caller writes what is due.
@@ -99,7 +96,11 @@ impl Shared {
 
     /// Writes what the sender itself is to write.
     #[inline]
-    fn see_to(&self, appended: &Appended) -> Submitted {
+    fn see_to(&self, appended: Result<Appended, Box<Submitted>>) -> Submitted {
+        let appended = match appended {
+            Ok(appended) => appended,
+            Err(submitted) => return *submitted,
+        };
         if appended.is_due {
             self.write_due();
         }
@@ -238,10 +239,7 @@ impl Shared {
                 Poll::Ready(appended)
             }
         });
-        appended.map(|appended| match appended {
-            Ok(appended) => self.see_to(&appended),
-            Err(submitted) => *submitted,
-        })
+        appended.map(|appended| self.see_to(appended))
     }
 }
 

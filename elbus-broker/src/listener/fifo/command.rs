@@ -88,8 +88,6 @@ fn call(text: &[u8]) -> Result<Bytes, BadLine> {
 
 /// `true`, `false`, integers and floats are such; everything else is a text.
 fn write_value(out: &mut rmp::encode::ByteBuf, value: &str) {
-    let is_number = value.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
-        && value.contains(|any: char| any.is_ascii_digit());
     // Writing to memory does not fail.
     if let Ok(truth) = value.parse() {
         let _ = rmp::encode::write_bool(out, truth);
@@ -97,8 +95,9 @@ fn write_value(out: &mut rmp::encode::ByteBuf, value: &str) {
         let _ = rmp::encode::write_sint(out, integer);
     } else if let Ok(integer) = value.parse() {
         let _ = rmp::encode::write_uint(out, integer);
-    } else if let (true, Ok(float)) = (is_number && value.contains(['.', 'e', 'E']), value.parse::<f64>())
-        // One that is beyond what floats hold would be infinite.
+    } else if value.contains(['.', 'e', 'E'])
+        && let Ok(float) = value.parse::<f64>()
+        // `1e999` would be infinite.
         && float.is_finite()
     {
         let _ = rmp::encode::write_f64(out, float);

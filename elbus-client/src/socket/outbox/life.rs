@@ -26,9 +26,7 @@ impl Outbox {
         for (op, body) in self.filters.bodies() {
             let id = self.pending.insert(self.tick, true);
             let header = request::RequestHeader::new(id.0, op, Qos::Processed, body.len() as u32);
-            let before = self.queue.len();
-            self.queue.copy(&[&header.encode(), body.as_bytes()]);
-            self.appended_bytes += (self.queue.len() - before) as u64;
+            self.say(&[&header.encode(), body.as_bytes()]);
             self.restoring += 1;
         }
         self.phase = Phase::Restoring;

@@ -279,8 +279,14 @@ impl Outbox {
             self.pending.abandon(id);
             RequestHeader::new(id.0, Op::Subscribe, Qos::Processed, 0).encode()
         };
-        self.queue.copy(&[&header]);
-        self.appended_bytes += header.len() as u64;
+        self.say(&[&header]);
+    }
+
+    /// Appends a frame that the client sends of its own accord.
+    fn say(&mut self, parts: &[&[u8]]) {
+        let before = self.queue.len();
+        self.queue.copy(parts);
+        self.appended_bytes += (self.queue.len() - before) as u64;
     }
 
     /// Notes the answers of one chunk.
