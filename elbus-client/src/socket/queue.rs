@@ -1,7 +1,7 @@
 //! Bytes on their way to a socket: small frames gathered in blocks, large payloads shared.
 //!
 //! The broker's outboxes hold their bytes alike, but most of thousands are empty at any time: they borrow their blocks from
-//! a pool of the thread, and write so much at a time that no receiver keeps a worker. A client keeps its two.
+//! a pool of the thread, and write so much at a time that no receiver keeps a worker. A client keeps a few of its own.
 use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::Bytes;
@@ -16,14 +16,37 @@ const BLOCK: usize = 128 * 1024;
 /// A payload from this size on is not copied among small frames.
 const LARGE: usize = 16 * 1024;
 
+/// How many blocks that were written are kept to be filled again: a socket that was full takes about as much at once.
+const SPARE: usize = 2;
+
 /// A queue of bytes; the last part, `tail`, is still being filled.
 #[derive(Debug, Default)]
 pub(super) struct SendQueue {
-    pieces: VecDeque<Bytes>,
+    pieces: VecDeque<Piece>,
     tail: Vec<u8>,
+    /// Blocks to be filled again.
+    spare: Vec<Vec<u8>>,
     /// Bytes of the first part that have been written.
     written: usize,
     len: usize,
+}
+
+/// A part that is not filled any further.
+#[derive(Debug)]
+enum Piece {
+    /// Frames one after the other.
+    Block(Vec<u8>),
+    /// A large payload.
+    Shared(Bytes),
+}
+
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Block(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
 }
 
 impl SendQueue {
@@ -48,11 +71,17 @@ impl SendQueue {
         self.len += len;
     }
 
+    #[cold]
     fn make_room(&mut self, len: usize) {
+        let mut grown = 2 * self.tail.capacity();
         if self.tail.len() + len > BLOCK {
             self.seal();
+            // Whoever has filled one will fill the next: it does not grow little by little.
+            grown = BLOCK;
         }
-        self.tail.reserve(len);
+        let needed = self.tail.len() + len;
+        self.tail
+            .reserve_exact(grown.min(BLOCK).max(needed) - self.tail.len());
     }
 
     /// Appends a payload: a large one is shared, a small one copied after all.
@@ -62,7 +91,7 @@ impl SendQueue {
         }
         self.seal();
         self.len += payload.len();
-        self.pieces.push_back(payload);
+        self.pieces.push_back(Piece::Shared(payload));
     }
 
     /// Whether a payload of this length is better shared than copied.
@@ -75,25 +104,38 @@ impl SendQueue {
         if self.tail.is_empty() {
             return;
         }
-        let piece = if self.tail.len() < self.tail.capacity() / 2 {
-            let bytes = Bytes::copy_from_slice(&self.tail);
+        let block = if self.tail.len() < self.tail.capacity() / 2 {
+            let block = self.tail.clone();
             self.tail.clear();
-            bytes
+            block
         } else {
-            Bytes::from(std::mem::take(&mut self.tail))
+            std::mem::replace(&mut self.tail, self.spare.pop().unwrap_or_default())
         };
-        self.pieces.push_back(piece);
+        self.pieces.push_back(Piece::Block(block));
     }
 
     /// Appends what stands behind: after a write that did not take everything.
     pub(super) fn append(&mut self, mut behind: Self) {
-        if behind.is_empty() {
-            return;
+        let half = self.tail.capacity() / 2;
+        if behind.pieces.is_empty() && self.tail.len() <= half && behind.tail.len() <= half {
+            self.tail.extend_from_slice(&behind.tail);
+            self.keep(behind.tail);
+        } else {
+            self.seal();
+            self.pieces.append(&mut behind.pieces);
+            let empty = std::mem::replace(&mut self.tail, behind.tail);
+            self.keep(empty);
         }
-        self.seal();
         self.len += behind.len;
-        self.pieces.append(&mut behind.pieces);
-        self.tail = behind.tail;
+        behind.spare.into_iter().for_each(|block| self.keep(block));
+    }
+
+    /// Keeps a block to be filled again, unless it is a small one or there are enough.
+    fn keep(&mut self, mut block: Vec<u8>) {
+        if self.spare.len() < SPARE && (BLOCK / 2..=BLOCK).contains(&block.capacity()) {
+            block.clear();
+            self.spare.push(block);
+        }
     }
 
     /// An empty queue that fills the memory of one that was written.
@@ -109,7 +151,7 @@ impl SendQueue {
     pub(super) fn front<'a>(&'a self, parts: &mut [IoSlice<'a>; MAX_PARTS]) -> usize {
         let mut skip = self.written;
         let mut filled = 0;
-        let pieces = self.pieces.iter().map(|piece| &piece[..]);
+        let pieces = self.pieces.iter().map(Piece::bytes);
         for (slot, piece) in parts.iter_mut().zip(pieces.chain([&self.tail[..]])) {
             let bytes = &piece[skip..];
             skip = 0;
@@ -127,12 +169,15 @@ impl SendQueue {
         self.len -= n;
         let mut left = self.written + n;
         while let Some(piece) = self.pieces.front() {
-            if left < piece.len() {
+            let len = piece.bytes().len();
+            if left < len {
                 self.written = left;
                 return;
             }
-            left -= piece.len();
-            self.pieces.pop_front();
+            left -= len;
+            if let Some(Piece::Block(block)) = self.pieces.pop_front() {
+                self.keep(block);
+            }
         }
         self.written = left;
         if self.len == 0 {
@@ -179,5 +224,43 @@ mod tests {
             assert_eq!(queue.len(), expected.len() - 3);
             assert!(drain(&mut queue, budget) == expected[3..], "budget {budget}");
         }
+    }
+
+    #[test]
+    fn blocks_that_were_written_are_filled_again() {
+        let mut queue = SendQueue::default();
+        let fill = |queue: &mut SendQueue, len| {
+            while queue.len() < len {
+                queue.copy(&[&[7; 1000]]);
+            }
+        };
+        fill(&mut queue, 4 * BLOCK);
+        queue.advance(3 * BLOCK);
+        let spare: Vec<*const u8> = queue.spare.iter().map(|block| block.as_ptr()).collect();
+        assert_eq!(spare.len(), SPARE);
+        fill(&mut queue, 4 * BLOCK);
+        let blocks = queue.pieces.iter().map(Piece::bytes).chain([&queue.tail[..]]);
+        let filled: Vec<*const u8> = blocks.map(<[u8]>::as_ptr).collect();
+        assert!(spare.iter().all(|block| filled.contains(block)));
+    }
+
+    #[test]
+    fn a_socket_that_takes_little_at_a_time_leaves_no_blocks_that_are_nearly_empty() {
+        let mut queue = SendQueue::default();
+        for n in 0..10_000 {
+            let mut behind = SendQueue::default();
+            behind.copy(&[&[7; 100]]);
+            if n % 100 == 0 {
+                behind.share(vec![7; LARGE].into());
+            }
+            queue.append(behind);
+            queue.advance(1);
+        }
+        let blocks = queue.pieces.iter().filter_map(|piece| match piece {
+            Piece::Block(block) => Some(block.capacity()),
+            Piece::Shared(_) => None,
+        });
+        let held: usize = blocks.sum::<usize>() + queue.tail.capacity();
+        assert!(held < 3 * 10_000 * 100, "{held} bytes are held");
     }
 }
