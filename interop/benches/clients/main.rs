@@ -1,7 +1,8 @@
 //! Our client library against the published ones, all on our broker, in one run.
 //!
-//! Every library in turn does the same work in this process, several rounds, and so does a program without one, which is
-//! the limit; the broker is a process of its own. The figures are medians, CPU is this process's own time. `cargo bench … -- ROUNDS` for more than three rounds.
+//! Every library in turn does the same work in this process, several rounds, and so do two programs without one, which are
+//! the limit; the broker is a process of its own. The figures are medians, CPU is this process's own time.
+//! `cargo bench … -- ROUNDS` for more than three rounds.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
 mod inside;
 mod raw;
@@ -17,7 +18,7 @@ use std::{
 
 use busrt::client::AsyncClient as _;
 use elbus::client::AsyncClient as _;
-use raw::Raw;
+use raw::{Blocking, OnTokio};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Runtime;
 
@@ -357,22 +358,24 @@ impl Figures {
 }
 
 fn measure(runtime: &Runtime, address: &str, case: Case, rounds: usize) {
-    let mut results: [Vec<Round>; 4] = Default::default();
+    let mut results: [Vec<Round>; 5] = Default::default();
     for round in 0..rounds {
         eprint!("\r{}: round {} of {rounds} ", case.name(), round + 1);
         // In turns, so that whatever else the machine does hits all of them.
-        let names = ["a", "b", "c", "d"].map(|library| {
+        let names = ["a", "b", "c", "d", "e"].map(|library| {
             ["one", "other"].map(|end| format!("{end}.{library}.{round}.{}", case.name().replace(' ', "-")))
         });
-        let [ours, elbus, busrt, raw] = names.each_ref().map(|names| names.each_ref().map(String::as_str));
+        let [ours, elbus, busrt, tokio, raw] =
+            names.each_ref().map(|names| names.each_ref().map(String::as_str));
         // Each is the first one in its turn: what the machine has to get used to is not always the same one's.
-        for turn in 0..4 {
-            let library = (round + turn) % 4;
+        for turn in 0..5 {
+            let library = (round + turn) % 5;
             results[library].push(match library {
                 0 => runtime.block_on(case.run::<Ours>(address, ours)),
                 1 => runtime.block_on(case.run::<Elbus<_>>(address, elbus)),
                 2 => runtime.block_on(case.run::<Busrt<_>>(address, busrt)),
-                _ => runtime.block_on(case.run::<Raw>(address, raw)),
+                3 => runtime.block_on(case.run::<OnTokio>(address, tokio)),
+                _ => runtime.block_on(case.run::<Blocking>(address, raw)),
             });
         }
     }
@@ -381,13 +384,14 @@ fn measure(runtime: &Runtime, address: &str, case: Case, rounds: usize) {
         Ours::NAME,
         Elbus::<elbus::ipc::Client>::NAME,
         Busrt::<busrt::ipc::Client>::NAME,
-        Raw::NAME,
+        OnTokio::NAME,
+        Blocking::NAME,
     ];
     print(case.name(), names, results);
 }
 
 /// Prints a line for each of `names`, whose rounds are in `results`; the first one is compared with the others.
-fn print(title: &str, names: [&'static str; 4], mut results: [Vec<Round>; 4]) {
+fn print<const N: usize>(title: &str, names: [&'static str; N], mut results: [Vec<Round>; N]) {
     let figures: Vec<_> = names
         .into_iter()
         .zip(&mut results)
