@@ -165,8 +165,8 @@ impl Pending {
 
     /// Remembers what an operation asked for, to be given back by [`answer`](Self::answer) if it is refused.
     pub(super) fn note(&mut self, id: OperationId, asked: Box<Asked>) {
-        if let Some(slot) = self.find(id) {
-            slot.asked = Some(asked);
+        if let Some(at) = self.find(id) {
+            self.slots[at].asked = Some(asked);
         }
     }
 
@@ -178,9 +178,10 @@ impl Pending {
         wakers: &mut Vec<Waker>,
         refused: &mut Vec<Asked>,
     ) -> Answer {
-        let Some(slot) = self.find(id) else {
+        let Some(at) = self.find(id) else {
             return Answer::Stray;
         };
+        let slot = &mut self.slots[at];
         match &mut slot.state {
             State::Free(_) | State::Over { awaits: false, .. } => return Answer::Stray,
             State::Over { awaits, .. } => {
@@ -206,7 +207,7 @@ impl Pending {
             wakers.extend(waker);
             return Answer::Noted;
         }
-        self.release(id);
+        self.release(at);
         if let State::Restoring = state {
             self.waiting -= 1;
             return Answer::Restored;
@@ -216,9 +217,10 @@ impl Pending {
 
     /// The verdict, which is given once; until then `waker` is the one to wake.
     pub(super) fn take(&mut self, id: OperationId, waker: &Waker) -> Option<Verdict> {
-        let Some(slot) = self.find(id) else {
+        let Some(at) = self.find(id) else {
             return Some(Verdict::ConnectionLost);
         };
+        let slot = &mut self.slots[at];
         match &mut slot.state {
             State::Waiting(Some(known)) => {
                 known.clone_from(waker);
@@ -233,7 +235,7 @@ impl Pending {
                 if awaits {
                     slot.state = State::Abandoned;
                 } else {
-                    self.release(id);
+                    self.release(at);
                 }
                 Some(verdict)
             }
@@ -243,14 +245,15 @@ impl Pending {
 
     /// Nobody asks for this verdict any more.
     pub(super) fn abandon(&mut self, id: OperationId) {
-        let Some(slot) = self.find(id) else { return };
+        let Some(at) = self.find(id) else { return };
+        let slot = &mut self.slots[at];
         match slot.state {
             State::Waiting(_) => {
                 slot.state = State::Abandoned;
                 self.waiting -= 1;
             }
             State::Over { awaits: true, .. } => slot.state = State::Abandoned,
-            State::Over { awaits: false, .. } => self.release(id),
+            State::Over { awaits: false, .. } => self.release(at),
             State::Free(_) | State::Abandoned | State::Restoring => {}
         }
     }
@@ -278,7 +281,6 @@ impl Pending {
             if (until.wrapping_sub(slot.since) as i32) < 0 {
                 continue;
             }
-            let id = OperationId::new(at as u32, slot.generation);
             match &mut slot.state {
                 State::Waiting(waker) => {
                     wakers.extend(waker.take());
@@ -288,9 +290,9 @@ impl Pending {
                 }
                 State::Restoring if !awaits => {
                     self.waiting -= 1;
-                    self.release(id);
+                    self.release(at);
                 }
-                State::Abandoned if !awaits => self.release(id),
+                State::Abandoned if !awaits => self.release(at),
                 State::Over { awaits: before, .. } if *before && !awaits => {
                     *before = false;
                     self.unanswered -= 1;
@@ -306,20 +308,21 @@ impl Pending {
         ended
     }
 
-    fn find(&mut self, id: OperationId) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut(id.slot())?;
-        (id == OperationId::new(id.slot() as u32, slot.generation)).then_some(slot)
+    /// Where it is, unless the slot belongs to a later one.
+    #[inline]
+    fn find(&self, id: OperationId) -> Option<usize> {
+        let slot = self.slots.get(id.slot())?;
+        (id == OperationId::new(id.slot() as u32, slot.generation)).then_some(id.slot())
     }
 
-    fn release(&mut self, id: OperationId) {
-        let free = self.free;
-        if let Some(slot) = self.find(id) {
-            slot.state = State::Free(free);
-            slot.asked = None;
-            slot.generation = slot.generation.wrapping_add(1) & (u32::MAX >> SLOT_BITS);
-            self.free = Some(id.slot() as u32);
-            self.used -= 1;
-        }
+    #[inline]
+    fn release(&mut self, at: usize) {
+        let slot = &mut self.slots[at];
+        slot.state = State::Free(self.free);
+        slot.asked = None;
+        slot.generation = slot.generation.wrapping_add(1) & (u32::MAX >> SLOT_BITS);
+        self.free = Some(at as u32);
+        self.used -= 1;
     }
 }
 
