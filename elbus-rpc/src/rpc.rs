@@ -40,6 +40,7 @@ use crate::{
 /// # Errors
 /// See [`CallError`]. A call ends by itself, whatever happens: with the reply, at its deadline, when the target is not
 /// on the bus or leaves it, when access is denied, or when the own connection is lost. Dropping the future forgets it.
+#[must_use = "a service ends when its last handle is dropped"]
 pub struct Rpc {
     shared: Arc<Shared>,
 }
@@ -49,7 +50,6 @@ impl Rpc {
     ///
     /// # Panics
     /// Outside of a tokio runtime with its time driver.
-    #[must_use]
     pub fn new(client: Client, inbox: Inbox) -> Self {
         match Options::new().start(client, inbox) {
             Ok(rpc) => rpc,

@@ -68,7 +68,6 @@ impl Context {
     }
 
     /// The layer that the service runs on: to call others, the caller included.
-    #[must_use]
     pub const fn rpc(&self) -> &Rpc {
         &self.rpc
     }

@@ -48,7 +48,6 @@ impl Arrival {
     }
 
     /// The layer that it came to: to call others.
-    #[must_use]
     pub const fn rpc(&self) -> &Rpc {
         &self.rpc
     }
