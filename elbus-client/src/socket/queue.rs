@@ -117,7 +117,8 @@ impl SendQueue {
     /// Appends what stands behind: after a write that did not take everything.
     pub(super) fn append(&mut self, mut behind: Self) {
         let half = self.tail.capacity() / 2;
-        if behind.pieces.is_empty() && self.tail.len() <= half && behind.tail.len() <= half {
+        let fits = self.tail.len() <= half && behind.tail.len() <= half;
+        if behind.is_empty() || behind.pieces.is_empty() && fits {
             self.tail.extend_from_slice(&behind.tail);
             self.keep(behind.tail);
         } else {
@@ -262,5 +263,16 @@ mod tests {
         });
         let held: usize = blocks.sum::<usize>() + queue.tail.capacity();
         assert!(held < 3 * 10_000 * 100, "{held} bytes are held");
+    }
+
+    #[test]
+    fn a_block_with_nothing_behind_it_is_filled_further() {
+        let mut queue = SendQueue::default();
+        queue.copy(&[&[7; BLOCK - 1000]]);
+        queue.advance(100);
+        queue.append(SendQueue::default());
+        queue.copy(&[&[8; 50]]);
+        assert!(queue.pieces.is_empty());
+        assert_eq!(drain(&mut queue, usize::MAX).len(), BLOCK - 1000 - 100 + 50);
     }
 }

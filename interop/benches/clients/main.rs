@@ -368,8 +368,8 @@ fn measure(runtime: &Runtime, address: &str, case: Case, rounds: usize) {
         let [ours, elbus, busrt, tokio, raw] =
             names.each_ref().map(|names| names.each_ref().map(String::as_str));
         // Each is the first one in its turn: what the machine has to get used to is not always the same one's.
-        for turn in 0..5 {
-            let library = (round + turn) % 5;
+        for turn in 0..results.len() {
+            let library = (round + turn) % results.len();
             results[library].push(match library {
                 0 => runtime.block_on(case.run::<Ours>(address, ours)),
                 1 => runtime.block_on(case.run::<Elbus<_>>(address, elbus)),
