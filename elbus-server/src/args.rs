@@ -205,7 +205,7 @@ Examples:
 
 Ctrl-C or SIGTERM: what has arrived is delivered, then the server ends with exit code 0. A second signal \
 ends it at once. SIGHUP does the same, unless there is a configuration file or a certificate: then those are read \
-again. Exit code 1: it could not run, 2: wrong arguments.";
+again. Under nohup, one that would end it has no effect. Exit code 1: it could not run, 2: wrong arguments.";
 
 /// Something to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]

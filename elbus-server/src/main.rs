@@ -11,6 +11,7 @@ mod pid_file;
 mod reload;
 mod serve;
 mod setup;
+mod signals;
 
 use std::process::ExitCode;
 

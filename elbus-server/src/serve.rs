@@ -3,7 +3,6 @@ use std::{io, time::Duration};
 
 use elbus_broker::{Address, Broker, ListenError};
 use elbus_client::default_address::{DefaultAddressError, create_default_address};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     args::Args,
@@ -13,6 +12,7 @@ use crate::{
     limits, log,
     pid_file::{PidFile, PidFileError},
     reload::Reloading,
+    signals::{HANG_UP, Signals},
 };
 
 /// How long the end of the process waits for what is given up.
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args, broker: &Broker) -> Result<(), ServerError> {
 
 async fn serve(args: &Args, broker: &Broker, reloading: &Reloading<'_>) -> Result<(), ServerError> {
     let mut reloads = broker.reload_requests();
-    let mut signals = Signals::new().map_err(ServerError::Runtime)?;
+    let mut signals = Signals::new(reloading).map_err(ServerError::Runtime)?;
     let mut addresses = args.addresses();
     if addresses.is_empty() {
         addresses.push(create_default_address()?);
@@ -140,37 +140,4 @@ async fn listen(args: &Args, broker: &Broker, addresses: &[Address]) -> Result<V
         broker.listen_fifo(path, &options).await?;
     }
     Ok(bound)
-}
-
-/// Ends the server that has neither a configuration file nor certificates; the others read them again.
-const HANG_UP: &str = "SIGHUP";
-
-/// The signals that the server hears.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.hang_up.recv() => HANG_UP,
-        }
-    }
-
-    /// Waits for one that ends the server.
-    async fn end(&mut self, reloading: &Reloading<'_>) {
-        while self.next().await == HANG_UP && reloading.is_of_use() {}
-    }
 }

@@ -1,5 +1,5 @@
 //! How the server ends: nothing that was sent is lost, and nothing is left behind.
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use elbus_broker::Address;
 use elbus_proto::{Op, Qos, delivery::Kind};
@@ -65,6 +65,23 @@ fn each_signal_ends_it_with_exit_code_0_and_no_files_are_left() {
         assert_eq!(server.exit_code(), Some(0), "{signal:?}");
         expect_nothing_left(directory.path());
     }
+}
+
+#[test]
+fn under_nohup_it_outlives_its_terminal() {
+    let directory = tempdir().unwrap();
+    let mut command = Command::new("nohup");
+    command
+        .args([env!("CARGO_BIN_EXE_elbus-server"), "-B"])
+        .arg(directory.path().join("bus.sock"));
+    let mut server = Server::try_run(&mut command).unwrap();
+    server.signal(Signal::HUP);
+    let client = server.client("a.client");
+    server.signal(Signal::TERM);
+    drop(client);
+    assert_eq!(server.exit_code(), Some(0));
+    let said = server.process.errors();
+    assert!(said.contains("SIGTERM") && !said.contains("SIGHUP"), "{said}");
 }
 
 #[test]
