@@ -1,10 +1,13 @@
 /** What a connection is asked at regular times: whether the broker is still there, and whether answers are late. */
-import { OP_NOP } from './constants.js';
+import { OP_NOP, OP_SUBSCRIBE, Qos } from './constants.js';
 import type { Core } from './core.js';
 import { BusError, Disconnect } from './errors.js';
 
 /** Parts of the time-out that are told apart. */
 const TICKS = 8;
+
+/** So many of them without a word from the broker, and it is asked for one. */
+const QUIET = 2;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -14,8 +17,13 @@ export class Clock {
   #timer: NodeJS.Timeout | undefined;
   /** Ticks since the client was made. */
   tick = 0;
-  /** The tick in which the broker last said or took something, or nothing was expected of it. */
+  /** The tick in which the broker last gave a sign of life, or nothing could be said about that. */
+  #heard = 0;
+  /** The same, or in which nothing was expected of it. */
   #progress = 0;
+  /** It was asked for a sign of life and has not given one. */
+  #asked = false;
+  /** In milliseconds of `performance.now()`, which does not jump with the time of day. */
   #lastPing = 0;
   #blockedSince: number | undefined;
   #heldBack = false;
@@ -26,8 +34,8 @@ export class Clock {
 
   /** There is a connection. */
   start(): void {
-    this.#lastPing = Date.now();
-    this.progressed();
+    this.#lastPing = performance.now();
+    this.heard();
     this.#timer ??= setInterval(this.#ticked, this.#core.settings.timeout / TICKS);
   }
 
@@ -39,14 +47,25 @@ export class Clock {
     this.#heldBack = false;
   }
 
-  /** The broker said or took something, or something is expected of it from now on. */
-  progressed(): void {
+  /** The broker gave a sign of life. */
+  heard(): void {
+    this.#heard = this.tick;
     this.#progress = this.tick;
+    this.#asked = false;
   }
 
-  /** The system has taken what it was given. */
+  /** Something is expected of it from now on. */
+  expects(): void {
+    if (!this.#asked) {
+      this.#progress = this.tick;
+    }
+  }
+
+  /** The system has taken what it was given. That says something about the broker only if the socket had been full. */
   taken(): void {
-    this.progressed();
+    if (this.#blockedSince !== undefined) {
+      this.heard();
+    }
     this.#blockedSince = undefined;
     if (this.#heldBack) {
       this.#heldBack = false;
@@ -61,8 +80,12 @@ export class Clock {
     }
     this.tick += 1;
     const blocked = link.isBlocked;
-    if ((pending.waiting === 0 && !blocked) || this.#core.intake.isPaused) {
-      this.progressed();
+    if (this.#core.intake.isPaused) {
+      // Whatever the broker says, it is not read.
+      this.heard();
+    } else if (pending.waiting === 0 && !blocked && !(this.#asked && phase === 'connected')) {
+      // Closing has a time-out of its own, and who closes has to learn that it passed.
+      this.#progress = this.tick;
     }
     // Sent in the course of a tick: the whole time-out has passed one tick later.
     const silent = this.tick - this.#progress > TICKS;
@@ -83,15 +106,35 @@ export class Clock {
     this.#pingIfDue();
   };
 
-  /** A connection that leads nowhere is noticed when something is written. */
+  /**
+   * A connection that leads nowhere is noticed when something is written. A ping is never answered: when the broker has said
+   * nothing for a while, an operation that every broker acknowledges takes its place, subscribing to nothing (published
+   * brokers take that for a topic without a name, to which nobody publishes). Any bytes that come count as its answer, so
+   * nothing waits for this one.
+   */
   #pingIfDue(): void {
     const { link, settings, phase } = this.#core;
-    const now = Date.now();
+    const now = performance.now();
     // The next tick would be too late.
     const due = now + settings.timeout / TICKS > this.#lastPing + settings.pingInterval;
     if (due && link?.queued === 0 && phase === 'connected') {
       this.#lastPing = now;
-      link.append(0, OP_NOP, NOTHING, undefined, NOTHING);
+      if (this.#mayAsk()) {
+        this.#asked = true;
+        const id = this.#core.pending.nextId();
+        link.append(id, OP_SUBSCRIBE | (Qos.Processed << 6), NOTHING, undefined, NOTHING);
+      } else {
+        link.append(0, OP_NOP, NOTHING, undefined, NOTHING);
+      }
     }
+  }
+
+  /**
+   * Whether to ask for a sign of life. Not where something is expected anyway, nor where the answer may take as long as a
+   * slow receiver for which the broker holds this client back.
+   */
+  #mayAsk(): boolean {
+    const { pending, unproven } = this.#core;
+    return this.tick - this.#heard >= QUIET && !this.#asked && pending.waiting === 0 && !unproven;
   }
 }

@@ -4,6 +4,7 @@
  */
 import { defaultAddress, parseAddress, type Address } from './address.js';
 import { Clock } from './clock.js';
+import { OP_NOP } from './constants.js';
 import { BusError, Disconnect, ConnectError } from './errors.js';
 import { Filters } from './filters.js';
 import type { Frame } from './frame.js';
@@ -49,6 +50,11 @@ export class Core implements LinkOwner {
   readonly secondaries = new Set<Core>();
   phase: Phase = 'idle';
   link: Link | undefined;
+  /**
+   * The last operation was not acknowledged: how far the broker has read is not known. It may be holding this client back
+   * for a slow receiver, for as long as that takes.
+   */
+  unproven = false;
   /** Ends a connecting that goes on. */
   readonly cancelDial = new AbortController();
   address: Address | undefined;
@@ -96,6 +102,7 @@ export class Core implements LinkOwner {
   opened(link: Link): void {
     this.link = link;
     this.#turnStart = -1;
+    this.unproven = false;
     this.intake.isPaused = false;
     this.#connectedAt = Date.now();
     this.clock.start();
@@ -222,10 +229,11 @@ export class Core implements LinkOwner {
     operation.start = link.appended;
     operation.tick = this.clock.tick;
     this.#beginTurn(link);
+    this.#note(operation.opAndQos);
     let id = 0;
     if (operation.acknowledged) {
       if (this.pending.waiting === 0) {
-        this.clock.progressed();
+        this.clock.expects();
       }
       id = this.pending.nextId();
       this.pending.add(id, operation);
@@ -253,6 +261,7 @@ export class Core implements LinkOwner {
   append(opAndQos: number, address: Buffer, payload: string | Uint8Array): void {
     const link = this.link!;
     this.#beginTurn(link);
+    this.#note(opAndQos);
     link.append(0, opAndQos, address, undefined, payload);
     if ((opAndQos & 0x80) !== 0) {
       link.flush();
@@ -292,6 +301,13 @@ export class Core implements LinkOwner {
     // However fast the system takes it: the rest of the program, and what the broker says, get their turn.
     const inTurn = this.#turnStart < 0 ? 0 : link.appended - this.#turnStart;
     return inTurn < outboxLimit && link.queued < outboxLimit;
+  }
+
+  /** Notes whether what is sent will be acknowledged. A ping is not, but it has no receiver either. */
+  #note(opAndQos: number): void {
+    if (opAndQos !== OP_NOP) {
+      this.unproven = (opAndQos & 0x40) === 0;
+    }
   }
 
   #beginTurn(link: Link): void {
@@ -343,7 +359,7 @@ export class Core implements LinkOwner {
   }
 
   chunkDone(bytes: number): void {
-    this.clock.progressed();
+    this.clock.heard();
     this.intake.inbox.chunkDone(bytes);
     this.intake.stopIfFull();
     this.pump();

@@ -192,8 +192,8 @@ export class ConnectError extends Error {
 
 /**
  * Why a connection ended: `byBroker`, it closed the connection; `io`, the system reports an error; `silent`, it neither
- * said nor took anything for the time-out although something waited for it; `protocol`, it sent what is not of this
- * protocol, or a frame over the limit; `closed`, by this client.
+ * said nor took anything for the time-out although something waited for it, or it was asked for a sign of life; `protocol`,
+ * it sent what is not of this protocol, or a frame over the limit; `closed`, by this client.
  */
 export type DisconnectKind = 'byBroker' | 'io' | 'silent' | 'protocol' | 'closed';
 

@@ -10,7 +10,8 @@ export interface ClientOptions {
   readonly address?: string;
   /**
    * For connecting with the greeting; for the answer to an operation, which comes at most an eighth later; for closing.
-   * A broker that for so long neither says nor takes anything, although something waits for it, is given up.
+   * A broker that for so long neither says nor takes anything, although something waits for it or it was asked for a sign
+   * of life, is given up.
    * Default 5,000; 10 to 3,600,000.
    */
   readonly timeout?: number;
@@ -25,7 +26,10 @@ export interface ClientOptions {
   readonly retryFirstConnect?: number;
   /** For how long an operation waits without a connection. Default 0, it fails at once; to 86,400,000. */
   readonly waitWhileDisconnected?: number;
-  /** How often the broker is pinged at least. Default 1,000; 10 to 3,600,000. */
+  /**
+   * How often the broker is pinged at least; one that has said nothing for a quarter of `timeout` is asked for a sign of
+   * life instead. Default 1,000; 10 to 3,600,000.
+   */
   readonly pingInterval?: number;
   /** Bytes not yet taken by the system: operations wait. Default 1 MiB; 1 to 2 GiB. */
   readonly outboxLimit?: number;

@@ -10,8 +10,8 @@ import { event, failure, next, until, within } from './kit/wait.mjs';
 const TIMEOUT = 3_000;
 
 /** A client on a fake broker, and the broker's end of it. */
-async function pair(t, options = {}) {
-  const broker = await FakeBroker.start();
+async function pair(t, options = {}, how = {}) {
+  const broker = await FakeBroker.start(how);
   const client = new Client('c', { address: broker.address, reconnect: false, ...options });
   const connected = client.connect();
   const peer = await broker.client();
@@ -133,8 +133,8 @@ test('a connection that ends within the greeting is told from one that is not th
 });
 
 test('an operation without an answer times out, and the silent broker is given up', async (t) => {
-  // No ping: bytes that the system takes count as a sign of life.
-  const { client, peer } = await pair(t, { timeout: TIMEOUT, pingInterval: 60_000 });
+  // That the system takes pings is no sign of life.
+  const { client, peer } = await pair(t, { timeout: TIMEOUT, pingInterval: 10 });
   const gone = event(client, 'disconnected');
   const began = Date.now();
   const error = await failure(client.send('a.b', 'x'));
@@ -174,13 +174,74 @@ test('an operation may have a time-out of its own', async (t) => {
   assert.ok(client.isConnected());
 });
 
-test('a connection that waits for nothing is kept, however long the broker says nothing', async (t) => {
+test('a client that only listens notices a broker that is silent, and comes back', async (t) => {
+  const { broker, client } = await pair(t, { timeout: TIMEOUT, pingInterval: 10, reconnect: true });
+  const [why] = await event(client, 'disconnected');
+  assert.equal(why.kind, 'silent');
+  const back = event(client, 'connected');
+  const again = await broker.client();
+  t.after(() => again.close());
+  await back;
+});
+
+test('a broker that gives a sign of life when it is asked is kept, and the answer is nobody else’s', async (t) => {
   const { client, peer } = await pair(t, { timeout: TIMEOUT, pingInterval: 10 });
-  // One comes every eighth of the time-out: so more than that passes.
+  const ids = new Set();
+  // It is asked after a quarter of the time-out without a word: so more than a whole one passes.
+  while (ids.size < 6) {
+    const { id } = await peer.question();
+    assert.equal(client.core.pending.size, 0);
+    ids.add(id);
+    // Whether it grants that or not.
+    peer.acknowledge(id, ids.size % 2 === 0 ? 1 : 0x79);
+  }
+  const sent = client.send('a.b', 'x');
+  const { id } = await peer.frame();
+  assert.ok(!ids.has(id));
+  peer.acknowledge(id);
+  await sent;
+  assert.ok(client.isConnected());
+});
+
+test('a broker that is silent while the client closes is no reason to say that everything arrived', async (t) => {
+  const { client, peer } = await pair(t, { timeout: TIMEOUT, pingInterval: 10 }, { allowHalfOpen: true });
+  await peer.question();
+  // Some time passes, so that the silence has lasted for longer than the closing.
+  for (let n = 0; n < 3; n += 1) await peer.hear(9);
+  const error = await failure(client.close());
+  assert.deepEqual([error.kind, error.outcome], ['timedOut', 'unknown']);
+});
+
+/** More pings than come within the time-out, and nothing else. */
+async function onlyPings(peer) {
+  // One comes every eighth of it.
   for (let n = 0; n < 12; n += 1) {
     assert.deepEqual([...(await peer.hear(9))], [0, 0, 0, 0, 0, 0, 0, 0, 0]);
   }
-  assert.ok(client.isConnected());
+}
+
+test('who may be held back for a slow receiver is not taken from the bus', async (t) => {
+  const { client, peer } = await pair(t, { timeout: TIMEOUT, pingInterval: 10 });
+  await client.send('a.b', 'x', { qos: Qos.No });
+  assert.equal((await peer.frame()).op, 0x12);
+  await onlyPings(peer);
+  // A program may ping by itself: that proves nothing, and hides nothing.
+  await client.ping();
+  const sent = client.send('a.b', 'y');
+  peer.acknowledge((await peer.frame()).id);
+  await sent;
+  await client.ping();
+  await peer.question();
+});
+
+test('a client with a full inbox does not take the broker for silent', async (t) => {
+  const { client, peer } = await pair(t, { timeout: TIMEOUT, pingInterval: 10, inboxLimit: 1 });
+  const lagging = event(client, 'inboxLagging');
+  await peer.say(delivery(0x12, 'a', 'unread'));
+  await lagging;
+  await onlyPings(peer);
+  assert.equal((await next(client)).text(), 'unread');
+  await peer.question();
 });
 
 test('a broker that takes nothing holds senders back, and is given up after the time-out', async (t) => {

@@ -79,6 +79,13 @@ for (const name of ['elbus', 'busrt']) {
       assert.equal((await next(second)).text(), 'x');
     });
 
+    await t.test('who only listens is given a sign of life', async () => {
+      const timeout = 2_000;
+      const listener = await join('listener', { timeout, pingInterval: 10, reconnect: false });
+      assert.equal(await listener.receive({ timeout: 2 * timeout }), undefined);
+      assert.ok(listener.isConnected());
+    });
+
     await t.test(
       'exclusions keep publications away',
       { skip: name === 'elbus' ? 'elbus 0.2 has none' : false },

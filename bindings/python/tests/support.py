@@ -229,12 +229,43 @@ def read(connection, count):
 
 
 def read_request(connection):
-    """Return the next request that is no ping: id, operation, QoS, body."""
+    """Return the next request that is no ping: id, operation, QoS, body.
+
+    A client that asks for a sign of life, which it does when it likes, is given one.
+    """
     while True:
-        header = read(connection, 9)
-        if header[4]:
-            body = read(connection, int.from_bytes(header[5:], "little"))
-            return int.from_bytes(header[:4], "little"), header[4] & 0x3F, header[4] >> 6, body
+        request = read_anything(connection)
+        if is_question(request):
+            acknowledge(connection, request[0])
+        elif request[1]:
+            return request
+
+
+def read_anything(connection):
+    """Return the next request, whatever it is: id, operation, QoS, body."""
+    header = read(connection, 9)
+    body = read(connection, int.from_bytes(header[5:], "little"))
+    return int.from_bytes(header[:4], "little"), header[4] & 0x3F, header[4] >> 6, body
+
+
+def is_question(request):
+    """Say whether the client asks for a sign of life: it subscribes to nothing, acknowledged."""
+    return request[1:] == (2, 1, b"")
+
+
+def read_question(connection):
+    """Return the id of the next question; there are not many pings in front of it."""
+    for _ in range(100):
+        request = read_anything(connection)
+        if is_question(request):
+            return request[0]
+        assert request == (0, 0, 0, b""), request
+    raise AssertionError("the client only pings")
+
+
+def acknowledge(connection, ident, result=1):
+    """Answer an operation."""
+    connection.sendall(b"\xfe" + ident.to_bytes(4, "little") + bytes([result]))
 
 
 def until(condition, what):

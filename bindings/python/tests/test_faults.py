@@ -20,7 +20,7 @@ from elbus import (
     TimedOutError,
     WaitInCallbackError,
 )
-from support import PATIENCE, Bus, name, read, read_request, until
+from support import PATIENCE, Bus, acknowledge, name, read, read_question, read_request, until
 
 OK = b"\x01"
 
@@ -299,16 +299,17 @@ def test_beyond_the_hard_limit_what_waits_fails_as_unknown(fake, fake_bus, kind)
 
 
 def test_a_broker_that_does_not_answer_is_not_waited_for_for_ever(fake, fake_bus, kind):
-    connection, client = greeted(fake, fake_bus, kind, timeout=3)
+    # Without pings the broker is not given up meanwhile.
+    connection, client = greeted(fake, fake_bus, kind, timeout=3, ping_interval=PATIENCE)
     with pytest.raises(TimedOutError) as error:
         client.send("a", "x")
     assert error.value.outcome == Outcome.UNKNOWN
     # A late answer disturbs nobody.
     ident, *_ = read_request(connection)
-    connection.sendall(b"\xfe" + ident.to_bytes(4, "little") + b"\x01")
+    acknowledge(connection, ident)
     second = client.send("a", "y", wait=False)
     ident, *_ = read_request(connection)
-    connection.sendall(b"\xfe" + ident.to_bytes(4, "little") + b"\x01")
+    acknowledge(connection, ident)
     second.wait()
     connection.close()
 
@@ -330,6 +331,120 @@ def test_a_silent_client_pings(fake, fake_bus, kind):
     connection, _ = greeted(fake, fake_bus, kind, ping_interval=0.02)
     for _ in range(3):
         assert read(connection, 9) == bytes(9)
+    connection.close()
+
+
+#: Settings with which a silent broker is noticed soon, and the pings that come within more than the time-out then.
+HASTY = {"timeout": 2, "ping_interval": 0.25}
+MANY = 14
+
+
+def test_a_client_that_only_listens_notices_a_broker_that_is_silent_and_comes_back(fake, fake_bus, kind):
+    watched = Watched()
+    silent, _ = greeted(fake, fake_bus, kind, on_state=watched, **HASTY)
+    connection, _ = fake.accept()
+    watched.wait(State.CONNECTED)
+    assert watched.states[0] == (State.DISCONNECTED, "the broker said nothing for 2 s")
+    silent.close()
+    connection.close()
+
+
+def test_a_broker_that_does_not_answer_an_operation_either_is_given_up(fake, fake_bus, kind):
+    watched = Watched()
+    silent, client = greeted(fake, fake_bus, kind, on_state=watched, **HASTY)
+    client.send("a", "x", wait=False)
+    watched.wait(State.DISCONNECTED)
+    assert "said nothing" in watched.states[0][1]
+    silent.close()
+
+
+@pytest.mark.parametrize("qos", [Qos.PROCESSED, Qos.NO])
+def test_a_silent_broker_is_given_up_although_the_client_sends_on(fake, fake_bus, kind, qos):
+    watched = Watched()
+    silent, client = greeted(fake, fake_bus, kind, on_state=watched, **HASTY)
+    if qos is Qos.NO:
+        # Behind what is not acknowledged it would not be asked.
+        read_question(silent)
+    with pytest.raises(NotConnectedError):
+        while True:
+            # The second one, close behind the first, is gathered.
+            client.send("a", "x", qos=qos, wait=False)
+            client.send("a", "x", qos=qos, wait=False)
+            time.sleep(0.05)
+    watched.wait(State.DISCONNECTED)
+    assert "said nothing" in watched.states[0][1]
+    silent.close()
+
+
+def test_a_client_whose_subscriptions_are_not_granted_again_tries_another_time(fake, fake_bus, kind):
+    watched = Watched()
+    connection, client = greeted(fake, fake_bus, kind, on_state=watched, **HASTY)
+    subscribing = threading.Thread(target=client.subscribe, args=("topic",))
+    subscribing.start()
+    acknowledge(connection, read_request(connection)[0])
+    subscribing.join(PATIENCE)
+    connection.close()
+    silent, _ = fake.accept()
+    connection, _ = fake.accept()
+    ident, *request = read_request(connection)
+    assert request == [2, 1, b"topic"]
+    acknowledge(connection, ident)
+    watched.wait(State.CONNECTED)
+    silent.close()
+    connection.close()
+
+
+def test_a_broker_that_gives_a_sign_of_life_when_it_is_asked_is_kept(fake, fake_bus, kind, nothing_logged):
+    connection, client = greeted(fake, fake_bus, kind, **HASTY)
+    idents = []
+    # After a quarter of the time-out without a word: so more than a whole one passes.
+    for answered in (Code.OK, Code.ACCESS) * 3:
+        idents.append(read_question(connection))
+        # Whether it grants that or not.
+        acknowledge(connection, idents[-1], answered)
+    answer = client.send("a", "x", wait=False)
+    ident, *_ = read_request(connection)
+    assert ident not in idents
+    acknowledge(connection, ident)
+    answer.wait()
+    assert len(set(idents)) == 6
+    connection.close()
+
+
+def test_who_may_be_held_back_for_a_slow_receiver_is_not_taken_from_the_bus(fake, fake_bus, kind):
+    connection, client = greeted(fake, fake_bus, kind, **HASTY)
+    client.send("a", "x", qos=Qos.NO)
+    assert read_request(connection)[3] == b"a\0x"
+    assert read(connection, 9 * MANY) == bytes(9 * MANY)
+    answer = client.send("a", "y", wait=False)
+    acknowledge(connection, read_request(connection)[0])
+    answer.wait()
+    connection.close()
+
+
+def test_a_client_that_only_listens_stays_at_a_broker_that_is_well(any_bus, kind):
+    client = any_bus.join(kind, **{**HASTY, "reconnect": False})
+    # It is asked, and answers, before the time-out is over.
+    assert client.recv(2 * HASTY["timeout"]) is None
+    assert client.connected
+
+
+def test_a_client_with_a_full_inbox_does_not_take_the_broker_for_silent(fake, fake_bus, kind):
+    connection, client = greeted(fake, fake_bus, kind, inbox_limit=1, **HASTY)
+    connection.sendall(frame(b"a\0", b"unread"))
+    assert read(connection, 9 * MANY) == bytes(9 * MANY)
+    assert client.recv(PATIENCE).payload == b"unread"
+    read_question(connection)
+    connection.close()
+
+
+def test_a_client_whose_callback_is_slow_does_not_take_the_broker_for_silent(fake, fake_bus):
+    done = threading.Event()
+    connection, _ = greeted(fake, fake_bus, "sync", on_frame=lambda frame: done.wait(PATIENCE), **HASTY)
+    connection.sendall(frame(b"a\0", b"slow"))
+    assert read(connection, 9 * MANY) == bytes(9 * MANY)
+    done.set()
+    read_question(connection)
     connection.close()
 
 

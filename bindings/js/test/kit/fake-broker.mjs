@@ -53,16 +53,34 @@ export class Peer {
     return bytes;
   }
 
-  /** The next frame that is no ping. */
+  /** The next frame that is no ping. A client that asks for a sign of life, which it does when it likes, is given one. */
   async frame() {
     for (;;) {
-      const header = await this.hear(9);
-      const [op, qos] = [header[4] & 0x3f, header[4] >> 6];
-      if (header[4] !== 0) {
-        const body = Buffer.from(await this.hear(header.readUInt32LE(5)));
-        return { id: header.readUInt32LE(0), op, qos, body };
+      const frame = await this.anyFrame();
+      if (isQuestion(frame)) {
+        this.acknowledge(frame.id);
+      } else if (frame.op !== 0 || frame.qos !== 0) {
+        return frame;
       }
     }
+  }
+
+  /** The next question for a sign of life; there are not many pings in front of it. */
+  async question() {
+    for (let n = 0; n < 100; n += 1) {
+      const frame = await this.anyFrame();
+      if (isQuestion(frame)) {
+        return frame;
+      }
+    }
+    throw new Error('the client only pings');
+  }
+
+  /** The next frame, whatever it is. */
+  async anyFrame() {
+    const header = await this.hear(9);
+    const body = Buffer.from(await this.hear(header.readUInt32LE(5)));
+    return { id: header.readUInt32LE(0), op: header[4] & 0x3f, qos: header[4] >> 6, body };
   }
 
   /** Acknowledges an operation. */
@@ -105,10 +123,11 @@ export class FakeBroker {
   #peers = [];
   #wake = () => undefined;
 
-  static async start() {
+  /** With `allowHalfOpen`, it does not hang up when a client does. */
+  static async start({ allowHalfOpen = false } = {}) {
     const broker = new FakeBroker();
     broker.address = join(folder(), 'fake.sock');
-    broker.#server = createServer((socket) => {
+    broker.#server = createServer({ allowHalfOpen }, (socket) => {
       broker.#peers.push(new Peer(socket));
       broker.#wake();
     }).listen(broker.address);
@@ -134,6 +153,11 @@ export class FakeBroker {
   stop() {
     this.#server.close();
   }
+}
+
+/** Whether a client asks for a sign of life: it subscribes to nothing, acknowledged. */
+function isQuestion({ op, qos, body }) {
+  return op === 2 && qos === 1 && body.length === 0;
 }
 
 /** The bytes of a frame from a broker. */

@@ -366,7 +366,7 @@ class Client(Base):
 
     def _open(self) -> Link:
         sock = _greeting.open_socket(self.address, self._name, self.timeout)
-        return Link(sock, self._settings, self._receive)
+        return Link(sock, self._settings, self._receive, self._ids)
 
     def _run(self, link: Optional[Link]) -> None:
         why = ""

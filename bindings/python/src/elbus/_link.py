@@ -2,14 +2,15 @@
 
 Whoever appends to an empty outbox also writes it, with a call that never blocks. What comes close behind an earlier
 write is only appended: it goes out when `GATHER` bytes have come together, when somebody waits for an answer, or when
-the writer's thread has slept for `buf_ttl`. That thread also takes over when the socket is full, and pings. There is
-one right to write, `_writing`; it is held by a thread that is about it, or by the writer's thread while the socket is
-full.
+the writer's thread has slept for `buf_ttl`. That thread also takes over when the socket is full, pings, and notices a
+broker that is silent. There is one right to write, `_writing`; it is held by a thread that is about it, or by the
+writer's thread while the socket is full.
 """
 
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import select
 import socket
@@ -17,9 +18,11 @@ import threading
 import time
 import weakref
 from _thread import allocate_lock
+from collections.abc import Iterator
 from typing import Callable, Optional, Union
 
 from . import _wire
+from ._base import ID_MASK
 from ._errors import ConnectionLostError, NotConnectedError, OutboxFullError, ProtocolError
 from ._settings import Settings
 
@@ -30,6 +33,11 @@ CHUNK = 128 * 1024
 #: Naps of the writer without anything to write after which a burst is over.
 _IDLE_NAPS = 8
 
+#: The part of the time-out without a word from the broker after which it is asked for one.
+QUIET = 1 / 4
+#: The parts in which its silence is counted then: a program that was stopped for a while takes its own pause for one.
+STEP = 1 / 8
+
 #: What is told of each read: frames, acknowledgements, bytes.
 Receive = Callable[[_wire.Frames, list[_wire.Acknowledgement], int], None]
 
@@ -39,8 +47,12 @@ _open: weakref.WeakSet[Link] = weakref.WeakSet()
 class Link:
     """One registered connection."""
 
-    def __init__(self, sock: socket.socket, settings: Settings, receive: Receive) -> None:
+    def __init__(
+        self, sock: socket.socket, settings: Settings, receive: Receive, ids: Optional[Iterator[int]] = None
+    ) -> None:
         self.sock = sock
+        # Ids of operations; without them a broker that says nothing is never asked.
+        self._ids = ids
         self._settings = settings
         self._receive = receive
         self._decoder = _wire.Decoder(settings.frame_limit)
@@ -55,6 +67,14 @@ class Link:
         self._last_write = time.monotonic()
         self._waiting: list[threading.Lock] = []
         self._ended: Optional[str] = None
+        # Whether the broker acknowledges what was sent last. If not, how far it has read is not known: it may be
+        # holding this client back for a slow receiver, for as long as that takes.
+        self._proven = True
+        # Since when the reader has waited for the broker; infinite while it deals with what came.
+        self._quiet_since = math.inf
+        # The same when the broker was asked for a sign of life, and for how long it was waited for since.
+        self._asked = 0.0
+        self._waited = 0.0
         # A lock as a bell for the writer's thread: released once, it wakes it once.
         self._bell = allocate_lock()
         self._bell.acquire()
@@ -75,7 +95,9 @@ class Link:
         why = "the broker ended the connection"
         try:
             while True:
+                self._quiet_since = time.monotonic()
                 data = recv(CHUNK)
+                self._quiet_since = math.inf
                 if not data:
                     break
                 frames, acknowledgements = feed(data)
@@ -100,6 +122,7 @@ class Link:
                 self._wait_for_room()
             self._out.append(data)
             self._size += len(data)
+            self._proven = _wire.is_acknowledged(data)
             if self._writing:
                 return
             if not urgent and self._size < GATHER:
@@ -253,18 +276,47 @@ class Link:
             elif self._gathering:
                 self._gather()
             else:
-                # Only who took the bell says so: it may be rung between a time-out and the next line.
-                if self._bell.acquire(timeout=self._settings.ping_interval):
-                    self._rung = False
-                self._ping()
+                self._sleep_and_ping()
+
+    def _sleep_and_ping(self) -> None:
+        began = time.monotonic()
+        nap = self._settings.ping_interval
+        if self._is_asked():
+            nap = min(nap, self._settings.timeout * STEP)
+        # Only who took the bell says so: it may be rung between a time-out and the next line.
+        if self._bell.acquire(timeout=nap):
+            self._rung = False
+        if self._is_asked():
+            self._waited += min(time.monotonic() - began, nap)
+            if self._waited >= self._settings.timeout:
+                self.end(f"the broker said nothing for {self._settings.timeout:g} s")
+        self._ping()
 
     def _ping(self) -> None:
         with self._lock:
+            if self._writing or self._ended is not None:
+                return
             idle = time.monotonic() - self._last_write >= self._settings.ping_interval
-            if idle and not self._out and not self._writing and self._ended is None:
-                self._out.append(_wire.PING)
-                self._size += len(_wire.PING)
+            said = self._question() or (_wire.PING if idle else b"")
+            if said:
+                self._out.append(said)
+                self._size += len(said)
                 self._flush()
+
+    def _question(self) -> bytes:
+        """Return what the broker answers, as it does not a ping, when it has said nothing for a while; else nothing."""
+        # Once: the reader changes it.
+        since = self._quiet_since
+        quiet = time.monotonic() - since >= self._settings.timeout * QUIET
+        if self._ids is None or not quiet or not self._proven or self._asked == since:
+            return b""
+        self._asked = since
+        self._waited = 0.0
+        return _wire.question(next(self._ids) & ID_MASK)
+
+    def _is_asked(self) -> bool:
+        """Whether nothing has come since the broker was asked."""
+        return self._asked == self._quiet_since
 
     def _gather(self) -> None:
         """Write at intervals for as long as a burst lasts."""

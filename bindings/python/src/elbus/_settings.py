@@ -18,7 +18,7 @@ class Options(TypedDict, total=False):
 
     | setting | default | range | bounds |
     | --- | --- | --- | --- |
-    | `timeout` | 5 | 0.01 to 3600 | connecting with the greeting, the answer to an operation, the drain of `close` |
+    | `timeout` | 5 | 0.01 to 3600 | connecting, the answer to an operation, the drain of `close`, a broker's silence |
     | `reconnect` | True | | whether a lost connection is tried again |
     | `backoff` | (0.1, 1) | 0.001 to 3600 | the first and the longest delay before that |
     | `retry_first_connect` | 0 | 0 to 86400 | how long the first connection is tried for |
@@ -30,7 +30,7 @@ class Options(TypedDict, total=False):
     | `in_flight_limit` | 65536 | 1 to 524288 | operations without an answer, beyond which others wait |
     | `filter_limit` | 65536 | 0 to 1048576 | filters subscribed and excluded together |
     | `buf_ttl` | 0.001 | 0 to 1 | how long unacknowledged frames of a burst are gathered |
-    | `ping_interval` | 1 | 0.01 to 3600 | how often the broker is pinged |
+    | `ping_interval` | 1 | 0.01 to 3600 | how often the broker is pinged, or asked for a sign of life |
     """
 
     timeout: float

@@ -72,6 +72,19 @@ def filters(ident: int, op: Op, qos: int, texts: list[bytes]) -> bytes:
     return request(ident, op, qos, b"", b"\0".join(texts))
 
 
+def question(ident: int) -> bytes:
+    """Encode an operation that does nothing, and that every broker acknowledges: it subscribes to nothing.
+
+    Published brokers take that for a topic without a name, to which nobody publishes.
+    """
+    return filters(ident, Op.SUBSCRIBE, PROCESSED, [])
+
+
+def is_acknowledged(encoded: bytes) -> bool:
+    """Say whether an encoded request asks for an acknowledgement."""
+    return encoded[4] & 0x40 != 0
+
+
 def as_bytes(payload: Payload) -> bytes:
     """Return a payload as it travels."""
     if isinstance(payload, str):

@@ -51,7 +51,11 @@ def on_frame_default(frame: Frame) -> None:
 
 
 class Client:
-    """A client that blocks. It does not reconnect by itself; `connect` may be called again."""
+    """A client that blocks. It does not reconnect by itself; `connect` may be called again.
+
+    Like the published one it only pings, and keeps a connection whose broker is silent: a program that relies on
+    `connected`, and does not connect again, would lose what the published package keeps.
+    """
 
     def __init__(self, path: str, name: str) -> None:
         #: Path of a socket, or `host:port`.

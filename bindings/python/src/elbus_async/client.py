@@ -49,7 +49,10 @@ async def on_frame_default(frame: Frame) -> None:
 
 
 class Client:
-    """A client for asyncio. It does not reconnect by itself; `connect` may be called again."""
+    """A client for asyncio. It does not reconnect by itself; `connect` may be called again.
+
+    Like `elbus.client.Client` it only pings, and does not notice a broker that is silent.
+    """
 
     def __init__(self, path: str, name: str) -> None:
         #: Path of a socket, or `host:port`.

@@ -349,7 +349,7 @@ class Client(Base):
     # What comes.
 
     async def _open(self) -> Link:
-        return await open_link(self.address, self._name, self._settings, self._receive)
+        return await open_link(self.address, self._name, self._settings, self._receive, self._ids)
 
     async def _run(self, link: Optional[Link]) -> None:
         why = ""

@@ -7,12 +7,16 @@ are one write. When the transport is full, senders wait in `room`.
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
-from typing import Callable, Optional, cast
+from collections.abc import Iterator
+from typing import Optional, cast
 
 from .. import _address, _wire
+from .._base import ID_MASK
 from .._errors import ConnectError, Error, NotConnectedError, OutboxFullError, ProtocolError
 from .._greeting import refusal
+from .._link import QUIET, STEP, Receive
 from .._settings import Settings
 from .._types import Code
 
@@ -21,15 +25,15 @@ GATHER = 64 * 1024
 #: Most bytes of one read.
 CHUNK = 128 * 1024
 
-Receive = Callable[[_wire.Frames, list[_wire.Acknowledgement], int], None]
-
 
 class Link(asyncio.BufferedProtocol):
     """One registered connection."""
 
-    def __init__(self, settings: Settings, receive: Receive) -> None:
+    def __init__(self, settings: Settings, receive: Receive, ids: Optional[Iterator[int]] = None) -> None:
         self._settings = settings
         self._receive = receive
+        # Ids of operations; without them a broker that says nothing is never asked.
+        self._ids = ids
         self._loop = asyncio.get_running_loop()
         self._feed = _wire.Decoder(settings.frame_limit).feed
         self._buffer = memoryview(bytearray(CHUNK))
@@ -46,6 +50,14 @@ class Link(asyncio.BufferedProtocol):
         self._why = ""
         self._over = False
         self._pinger: Optional[asyncio.TimerHandle] = None
+        # Whether the broker acknowledges what was sent last. If not, how far it has read is not known: it may be
+        # holding this client back for a slow receiver, for as long as that takes.
+        self._proven = True
+        # Since when nothing has come; infinite while nothing is read.
+        self._quiet_since = math.inf
+        # The same when the broker was asked for a sign of life, and what counts the time since.
+        self._asked = 0.0
+        self._counter: Optional[asyncio.TimerHandle] = None
         #: Done when the connection has ended, with the reason.
         self.ended: asyncio.Future[str] = self._loop.create_future()
 
@@ -62,6 +74,7 @@ class Link(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what was read."""
+        self._quiet_since = self._loop.time()
         data = bytes(self._buffer[:nbytes])
         if self._greeting is not None:
             self._greeting += data
@@ -92,8 +105,9 @@ class Link(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
         """Tell everybody who waits."""
-        if self._pinger is not None:
-            self._pinger.cancel()
+        for timer in (self._pinger, self._counter):
+            if timer is not None:
+                timer.cancel()
         if exc is not None:
             self._why = self._why or str(exc)
         self._over = True
@@ -110,6 +124,7 @@ class Link(asyncio.BufferedProtocol):
             raise NotConnectedError(f"not connected to the broker: {self._why}")
         self._out.append(data)
         self._size += len(data)
+        self._proven = _wire.is_acknowledged(data)
         if urgent or self._size >= GATHER:
             self.flush()
         elif not self._scheduled:
@@ -158,11 +173,13 @@ class Link(asyncio.BufferedProtocol):
         """Leave what comes to the system."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
+            self._quiet_since = math.inf
 
     def resume_reading(self) -> None:
         """Read again."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
+            self._quiet_since = self._loop.time()
 
     async def hang_up(self) -> None:
         """Write what is queued and tell the broker that nothing follows; it ends the connection then."""
@@ -209,7 +226,7 @@ class Link(asyncio.BufferedProtocol):
     def begin(self) -> None:
         """Take what comes from now on for frames, and begin to ping."""
         rest, self._greeting = self._greeting, None
-        self._written = self._loop.time()
+        self._written = self._quiet_since = self._loop.time()
         self._ping()
         if rest:
             frames, acknowledgements = self._feed(bytes(rest))
@@ -231,23 +248,48 @@ class Link(asyncio.BufferedProtocol):
             self._more.set_result(None)
 
     def _ping(self) -> None:
-        """Ping if nothing was written for long; give up a broker that takes nothing for longer."""
+        """Ping if nothing was written for long, or ask a question; give up a broker that takes nothing for longer."""
         interval = self._settings.ping_interval
         silent = self._loop.time() - self._written
-        if self._transport is not None and silent >= interval:
+        if self._transport is not None:
             if self._transport.get_write_buffer_size() == 0:
-                self._written = self._loop.time()
-                self._transport.write(_wire.PING)
+                said = self._question() or (_wire.PING if silent >= interval else b"")
+                if said:
+                    self._written = self._loop.time()
+                    self._transport.write(said)
             elif silent >= self._settings.timeout:
                 self.end(f"the broker took nothing for {self._settings.timeout:g} s")
                 return
         self._pinger = self._loop.call_later(interval, self._ping)
 
+    def _question(self) -> bytes:
+        """Return what the broker answers, as it does not a ping, when it has said nothing for a while; else nothing."""
+        quiet = self._loop.time() - self._quiet_since >= self._settings.timeout * QUIET
+        if self._ids is None or not quiet or not self._proven or self._asked == self._quiet_since:
+            return b""
+        self._asked = self._quiet_since
+        if self._counter is not None:
+            self._counter.cancel()  # it may not have noticed yet that the last one was answered
+        self._count(0.0)
+        return _wire.question(next(self._ids) & ID_MASK)
 
-async def open_link(address: str, name: bytes, settings: Settings, receive: Receive) -> Link:
+    def _count(self, waited: float) -> None:
+        """Give the broker up when it has said nothing for the time-out since it was asked."""
+        timeout = self._settings.timeout
+        if self._asked != self._quiet_since:
+            return
+        if waited >= 1:
+            self.end(f"the broker said nothing for {timeout:g} s")
+        else:
+            self._counter = self._loop.call_later(timeout * STEP, self._count, waited + STEP)
+
+
+async def open_link(
+    address: str, name: bytes, settings: Settings, receive: Receive, ids: Optional[Iterator[int]] = None
+) -> Link:
     """Connect to the broker and register the name. Raises `ConnectError`."""
     place = _address.parse(address)
-    link = Link(settings, receive)
+    link = Link(settings, receive, ids)
     try:
         await asyncio.wait_for(_open(link, place, address, name), settings.timeout)
     except asyncio.TimeoutError:
