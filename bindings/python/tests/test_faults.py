@@ -429,6 +429,30 @@ def test_a_client_that_only_listens_stays_at_a_broker_that_is_well(any_bus, kind
     assert client.connected
 
 
+def test_a_client_that_leaves_waits_for_answers_and_pings_no_more(fake, fake_bus, kind, nothing_logged):
+    connection, client = greeted(fake, fake_bus, kind, ping_interval=0.02)
+    answer = client.send("a", "x", wait=False)
+    ident, *_ = read_request(connection)
+    leaving = threading.Thread(target=client.close)
+    leaving.start()
+    # Many pings would have come meanwhile.
+    leaving.join(0.5)
+    assert leaving.is_alive()
+    acknowledge(connection, ident)
+    answer.wait()
+    connection.close()
+    leaving.join(PATIENCE)
+    assert client.wait_closed(0)
+
+
+def test_a_client_that_leaves_a_broker_that_is_silent_logs_no_error(fake, fake_bus, kind, nothing_logged):
+    connection, client = greeted(fake, fake_bus, kind, **HASTY)
+    read_question(connection)
+    client.close()
+    assert client.wait_closed(0)
+    connection.close()
+
+
 def test_a_client_with_a_full_inbox_does_not_take_the_broker_for_silent(fake, fake_bus, kind):
     connection, client = greeted(fake, fake_bus, kind, inbox_limit=1, **HASTY)
     connection.sendall(frame(b"a\0", b"unread"))

@@ -67,6 +67,8 @@ class Link:
         self._last_write = time.monotonic()
         self._waiting: list[threading.Lock] = []
         self._ended: Optional[str] = None
+        # Nothing follows: a ping would fail, and end the connection in front of answers that are still to come.
+        self._hung_up = False
         # Whether the broker acknowledges what was sent last. If not, how far it has read is not known: it may be
         # holding this client back for a slow receiver, for as long as that takes.
         self._proven = True
@@ -155,6 +157,8 @@ class Link:
         """Write what is queued and tell the broker that nothing follows; the reader sees its end of the connection."""
         try:
             self.drain(timeout)
+            with self._lock:
+                self._hung_up = True
             self.sock.shutdown(socket.SHUT_WR)
         except (OSError, OutboxFullError) as error:
             self.end(str(error))
@@ -294,7 +298,7 @@ class Link:
 
     def _ping(self) -> None:
         with self._lock:
-            if self._writing or self._ended is not None:
+            if self._writing or self._hung_up or self._ended is not None:
                 return
             idle = time.monotonic() - self._last_write >= self._settings.ping_interval
             said = self._question() or (_wire.PING if idle else b"")

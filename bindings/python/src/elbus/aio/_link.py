@@ -187,6 +187,8 @@ class Link(asyncio.BufferedProtocol):
             await self.drain()
             if self._transport is not None and not self.ended.done():
                 self._transport.write_eof()
+                if self._pinger is not None:
+                    self._pinger.cancel()
         except (OSError, Error) as error:
             self.end(str(error))
 
