@@ -6,6 +6,10 @@ use elbus_proto::{Op, Qos, delivery::Kind};
 use elbus_testkit::{Got, PATIENCE, Raw};
 use rustix::process::Signal;
 use tempfile::tempdir;
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+};
 
 use crate::support::Server;
 
@@ -52,8 +56,17 @@ fn expect_nothing_left(directory: &Path) {
     assert!(!directory.join("server.pid").exists());
 }
 
+/// A signal that is caught has its default effect again in processes that are started, also where whoever runs the tests
+/// ignores it.
+fn catch_hang_ups() {
+    let runtime = Builder::new_current_thread().enable_io().build().unwrap();
+    let _entered = runtime.enter();
+    drop(signal(SignalKind::hangup()).unwrap());
+}
+
 #[test]
 fn each_signal_ends_it_with_exit_code_0_and_no_files_are_left() {
+    catch_hang_ups();
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let directory = tempdir().unwrap();
         let mut server = start(directory.path(), &[]);
