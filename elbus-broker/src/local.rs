@@ -275,29 +275,29 @@ impl Link for LocalLink {
         &self.peer.name
     }
 
-    fn submit(&self, operation: Operation<'_>, qos: Qos, _awaited: bool) -> Submitted {
+    fn submit(&self, operation: &mut Operation<'_>, qos: Qos, _awaited: bool) -> Submitted {
         if self.peer.is_closed() {
             return Submitted::Done(Err(Error::Closed));
         }
-        let (address, payload) = match &operation {
-            Operation::Message { target, payload } => (target.len(), payload),
-            Operation::Broadcast { mask, payload } => (mask.len(), payload),
+        let (address, payload) = match operation {
+            Operation::Message { target, payload } => (target.len(), &*payload),
+            Operation::Broadcast { mask, payload } => (mask.len(), &*payload),
             Operation::Publish {
                 topic,
                 receiver,
                 payload,
-            } => (topic.len() + receiver.map_or(0, |name| name.len() + 1), payload),
+            } => (topic.len() + receiver.map_or(0, |name| name.len() + 1), &*payload),
             _ => (0, &Payload::Borrowed(b"")),
         };
         if let Err(error) = self.check_size(address, payload) {
             return Submitted::Done(Err(error));
         }
         match operation {
-            Operation::Message { target, payload } => self.message(target, payload, qos),
+            Operation::Message { target, payload } => self.message(target, payload.take(), qos),
             Operation::Broadcast { mask, payload } => {
                 let receivers = self.routes.lock().mask(mask.as_bytes());
                 let receivers = receivers.map_err(|code| self.explained(code, Addressee::Mask(mask)));
-                self.fan_out(Kind::Broadcast, receivers, payload, qos)
+                self.fan_out(Kind::Broadcast, receivers, payload.take(), qos)
             }
             Operation::Publish {
                 topic,
@@ -306,7 +306,7 @@ impl Link for LocalLink {
             } => {
                 let receivers = self.routes.lock().topic(topic.as_bytes());
                 let receivers = receivers.map_err(|code| self.explained(code, Addressee::Topic(topic)));
-                self.fan_out(Kind::Publication, receivers, payload, qos)
+                self.fan_out(Kind::Publication, receivers, payload.take(), qos)
             }
             Operation::Publish {
                 topic,
@@ -320,7 +320,7 @@ impl Link for LocalLink {
                         Error::Refused(code) => self.explained(code, Addressee::Client(receiver)),
                         error => error,
                     });
-                self.fan_out(Kind::Publication, receivers, payload, qos)
+                self.fan_out(Kind::Publication, receivers, payload.take(), qos)
             }
             Operation::Subscribe(filters) => self.change(Change::Subscribe, filters, qos),
             Operation::Unsubscribe(filters) => self.change(Change::Unsubscribe, filters, qos),

@@ -4,6 +4,7 @@
 //! does it hand back a future. So the steady state boxes nothing and allocates nothing for a send.
 use std::{
     collections::VecDeque,
+    num::NonZeroU32,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -22,14 +23,19 @@ pub trait Link: Send + Sync + 'static {
     /// Takes an operation. With an acknowledged QoS the result is the broker's verdict; without, it only says
     /// whether the operation could be handed over. `awaited`: the task that sends it waits for the verdict, and has
     /// nothing else to send meanwhile.
-    fn submit(&self, operation: Operation<'_>, qos: Qos, awaited: bool) -> Submitted;
+    ///
+    /// It is called once for each operation; what is left in it afterwards is dropped with the future, so that a payload
+    /// which is kept is [taken out](Payload::take). [`Done`](Submitted::Done) with [`Error::Refused`] is the broker's
+    /// verdict; any other error says that the operation was not handed over.
+    fn submit(&self, operation: &mut Operation<'_>, qos: Qos, awaited: bool) -> Submitted;
 
-    /// The verdict on an operation that was [taken](Submitted::Taken); ready once for each ticket.
+    /// The verdict on an operation that was [taken](Submitted::Taken); ready once for each ticket. A link that gives
+    /// tickets has this and [`abandon`](Self::abandon).
     fn poll_verdict(&self, _ticket: Ticket, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Err(Error::Closed))
     }
 
-    /// Nobody waits for this verdict any more.
+    /// Nobody waits for this verdict any more: at most once for a ticket, and not after its verdict was ready.
     fn abandon(&self, _ticket: Ticket) {}
 
     /// Ready when everything taken so far is on its way.
@@ -53,9 +59,10 @@ pub trait Link: Send + Sync + 'static {
 /// Something that takes a while.
 pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Which verdict is waited for.
+/// Which verdict is waited for: a number that the link chooses, other than those whose verdict was neither given nor
+/// abandoned. It is not 0, so that an `Option` of it takes no more room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Ticket(pub u32);
+pub struct Ticket(pub NonZeroU32);
 
 /// What became of an operation that a link was given.
 pub enum Submitted {
@@ -135,7 +142,17 @@ pub enum Payload<'a> {
     Shared(Bytes),
 }
 
-impl Payload<'_> {
+impl<'a> Payload<'a> {
+    /// The payload, taken out: of a shared one nothing is left.
+    #[must_use]
+    #[inline]
+    pub const fn take(&mut self) -> Payload<'a> {
+        match self {
+            Self::Borrowed(bytes) => Self::Borrowed(bytes),
+            Self::Shared(bytes) => Self::Shared(std::mem::replace(bytes, Bytes::new())),
+        }
+    }
+
     /// The bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {

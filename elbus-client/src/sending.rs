@@ -12,7 +12,7 @@ use elbus_proto::Qos;
 
 use crate::{
     Error,
-    link::{Later, Link, Operation, Submitted, Ticket},
+    link::{Link, Operation, Submitted, Ticket},
 };
 
 /// One operation being built; nothing happens until it is awaited.
@@ -89,37 +89,50 @@ impl<'a> IntoFuture for Sending<'a> {
     type Output = Result<(), Error>;
     type IntoFuture = Sent<'a>;
 
+    #[inline]
     fn into_future(self) -> Sent<'a> {
-        Sent(Stage::Handing(Handing::new(self, true)))
+        Sent {
+            verdict: Verdict::none(self.link),
+            handing: Handing::new(self, true),
+        }
     }
 }
 
 /// An operation on its way; yields the result. Dropping it takes the operation back if it has not been handed over,
 /// and otherwise forgets about its verdict.
 #[must_use = "futures do nothing unless awaited"]
-pub struct Sent<'a>(Stage<'a>);
-
-enum Stage<'a> {
-    Handing(Handing<'a>),
-    Waiting(Verdict<&'a Arc<dyn Link>>),
+pub struct Sent<'a> {
+    handing: Handing<'a>,
+    verdict: Verdict<&'a Arc<dyn Link>>,
 }
 
 impl Future for Sent<'_> {
     type Output = Result<(), Error>;
 
+    /// The hand-over is inlined where it is awaited. An operation or a result is written in small pieces; moved at once, in
+    /// large ones, it is read before the stores have reached the cache, and waits for them. Inlined, hardly anything is
+    /// moved.
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            match &mut self.0 {
-                Stage::Handing(handing) => match ready!(handing.poll_handed(cx)) {
-                    Handed::Known(result) => return Poll::Ready(result),
-                    Handed::Ticket(ticket) => {
-                        let link = handing.link;
-                        self.0 = Stage::Waiting(Verdict::new(link, ticket));
-                    }
-                },
-                Stage::Waiting(verdict) => return verdict.poll_result(cx),
+        match self.handing.taken_at_once() {
+            Some(None) => return Poll::Ready(Ok(())),
+            Some(ticket) => self.verdict.ticket = ticket,
+            None => {}
+        }
+        self.poll_on(cx)
+    }
+}
+
+impl Sent<'_> {
+    #[inline(never)]
+    fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.verdict.ticket.is_none() {
+            match ready!(self.handing.poll_taken(cx)) {
+                Ok(Some(ticket)) => self.verdict.ticket = Some(ticket),
+                known => return Poll::Ready(known.map(|_| ())),
             }
         }
+        self.verdict.poll_result(cx)
     }
 }
 
@@ -130,14 +143,23 @@ pub struct Confirming<'a>(Handing<'a>);
 impl Future for Confirming<'_> {
     type Output = Result<Confirmation, Error>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let confirmed = match ready!(self.0.poll_handed(cx)) {
-            Handed::Ticket(ticket) => Confirmed::Waiting(Verdict::new(Arc::clone(self.0.link), ticket)),
-            Handed::Known(Ok(())) => Confirmed::Known(None),
-            Handed::Known(Err(error @ Error::Refused(_))) => Confirmed::Known(Some(error)),
-            Handed::Known(Err(error)) => return Poll::Ready(Err(error)),
-        };
-        Poll::Ready(Ok(Confirmation(confirmed)))
+        match self.0.taken_at_once() {
+            Some(ticket) => Poll::Ready(Ok(Confirmation::of(self.0.link, ticket))),
+            None => self.poll_on(cx),
+        }
+    }
+}
+
+impl Confirming<'_> {
+    #[inline(never)]
+    fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Result<Confirmation, Error>> {
+        Poll::Ready(match ready!(self.0.poll_taken(cx)) {
+            Ok(ticket) => Ok(Confirmation::of(self.0.link, ticket)),
+            Err(error @ Error::Refused(_)) => Ok(Confirmation(Confirmed::Known(Some(Box::new(error))))),
+            Err(error) => Err(error),
+        })
     }
 }
 
@@ -148,17 +170,32 @@ impl Future for Confirming<'_> {
 pub struct Confirmation(Confirmed);
 
 enum Confirmed {
-    Known(Option<Error>),
+    /// Boxed, because many of these are kept, and few of them are refused.
+    Known(Option<Box<Error>>),
     Waiting(Verdict<Arc<dyn Link>>),
+}
+
+impl Confirmation {
+    #[inline]
+    fn of(link: &Arc<dyn Link>, ticket: Option<Ticket>) -> Self {
+        Self(match ticket {
+            None => Confirmed::Known(None),
+            ticket => Confirmed::Waiting(Verdict {
+                link: Arc::clone(link),
+                ticket,
+            }),
+        })
+    }
 }
 
 impl Future for Confirmation {
     type Output = Result<(), Error>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
-            Confirmed::Known(error) => Poll::Ready(error.take().map_or(Ok(()), Err)),
             Confirmed::Waiting(verdict) => verdict.poll_result(cx),
+            Confirmed::Known(error) => Poll::Ready(error.take().map_or(Ok(()), |error| Err(*error))),
         }
     }
 }
@@ -172,68 +209,87 @@ impl fmt::Debug for Confirmation {
 /// An operation on its way into the link.
 struct Handing<'a> {
     link: &'a Arc<dyn Link>,
+    operation: Operation<'a>,
+    qos: Qos,
     /// The verdict is awaited at once.
     awaited: bool,
-    step: Step<'a>,
-}
-
-enum Step<'a> {
-    Fresh(Operation<'a>, Qos),
-    Later(Later<Submitted>),
-    /// It is handed over, and the task let others run once.
-    Paused(Handed),
-    Over,
-}
-
-enum Handed {
-    Known(Result<(), Error>),
-    Ticket(Ticket),
+    /// The link has not seen it yet.
+    fresh: bool,
+    /// What became of it, until whoever polls has been told.
+    submitted: Option<Submitted>,
 }
 
 impl<'a> Handing<'a> {
+    #[inline]
     fn new(sending: Sending<'a>, awaited: bool) -> Self {
         Self {
             link: sending.link,
+            operation: sending.operation,
+            qos: sending.qos,
             awaited,
-            step: Step::Fresh(sending.operation, sending.qos),
+            fresh: true,
+            submitted: None,
         }
     }
 
-    fn poll_handed(&mut self, cx: &mut Context<'_>) -> Poll<Handed> {
+    /// Hands over what is fresh. Some, with the ticket of its verdict if there is to be one, if that went well at once; else
+    /// [`poll_taken`](Self::poll_taken) tells.
+    #[inline]
+    fn taken_at_once(&mut self) -> Option<Option<Ticket>> {
+        if !std::mem::take(&mut self.fresh) {
+            return None;
+        }
+        match self.link.submit(&mut self.operation, self.qos, self.awaited) {
+            Submitted::Taken { ticket, pause: false } => Some(ticket),
+            Submitted::Done(Ok(())) => Some(None),
+            submitted => {
+                self.keep(submitted);
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn keep(&mut self, submitted: Submitted) {
+        self.submitted = Some(submitted);
+    }
+
+    /// What was not [taken at once](Self::taken_at_once): ready when it is taken, with the ticket of its verdict, or has
+    /// failed.
+    fn poll_taken(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ticket>, Error>> {
         loop {
-            let submitted = match std::mem::replace(&mut self.step, Step::Over) {
-                Step::Fresh(operation, qos) => self.link.submit(operation, qos, self.awaited),
-                Step::Later(mut rest) => match rest.as_mut().poll(cx) {
-                    Poll::Ready(submitted) => submitted,
-                    Poll::Pending => {
-                        self.step = Step::Later(rest);
-                        return Poll::Pending;
-                    }
-                },
-                Step::Paused(handed) => return Poll::Ready(handed),
-                // Polled again after it was ready: nothing is left to do.
-                Step::Over => return Poll::Pending,
-            };
-            match submitted {
-                Submitted::Done(result) => return Poll::Ready(Handed::Known(result)),
-                Submitted::Taken { ticket, pause } => {
-                    let handed = ticket.map_or(Handed::Known(Ok(())), Handed::Ticket);
-                    if !pause {
-                        return Poll::Ready(handed);
-                    }
-                    self.step = Step::Paused(handed);
+            match &mut self.submitted {
+                Some(Submitted::Later(rest)) => self.submitted = Some(ready!(rest.as_mut().poll(cx))),
+                // It is handed over, and the task lets others run once.
+                Some(Submitted::Taken { pause, .. }) if *pause => {
+                    *pause = false;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Submitted::Later(rest) => self.step = Step::Later(rest),
+                Some(Submitted::Taken { ticket, .. }) => {
+                    let ticket = *ticket;
+                    self.submitted = None;
+                    return Poll::Ready(Ok(ticket));
+                }
+                Some(Submitted::Done(result)) => {
+                    let result = std::mem::replace(result, Ok(()));
+                    self.submitted = None;
+                    return Poll::Ready(result.map(|()| None));
+                }
+                // Polled again after it was ready: nothing is left to do.
+                None => return Poll::Pending,
             }
         }
     }
 }
 
 impl Drop for Handing<'_> {
+    #[inline]
     fn drop(&mut self) {
-        if let Step::Paused(Handed::Ticket(ticket)) = self.step {
+        if let Some(Submitted::Taken {
+            ticket: Some(ticket), ..
+        }) = self.submitted
+        {
             self.link.abandon(ticket);
         }
     }
@@ -246,13 +302,11 @@ struct Verdict<L: Borrow<Arc<dyn Link>>> {
 }
 
 impl<L: Borrow<Arc<dyn Link>>> Verdict<L> {
-    fn new(link: L, ticket: Ticket) -> Self {
-        Self {
-            link,
-            ticket: Some(ticket),
-        }
+    const fn none(link: L) -> Self {
+        Self { link, ticket: None }
     }
 
+    #[inline]
     fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Some(ticket) = self.ticket else {
             // Polled again after it was ready.
@@ -271,3 +325,6 @@ impl<L: Borrow<Arc<dyn Link>>> Drop for Verdict<L> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

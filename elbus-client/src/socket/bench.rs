@@ -52,7 +52,7 @@ impl Link {
     ///
     /// # Panics
     /// When it is refused, or would have to wait.
-    pub fn submit(&self, operation: Operation<'_>, qos: Qos, awaited: bool) -> Option<Ticket> {
+    pub fn submit(&self, operation: &mut Operation<'_>, qos: Qos, awaited: bool) -> Option<Ticket> {
         let Ok(appended) = self.shared.take(operation, qos, awaited) else {
             panic!("the operation is taken at once");
         };

@@ -55,8 +55,9 @@ struct Batch {
     bytes: usize,
 }
 
-pub(super) fn cost(frame: &Frame) -> usize {
-    FRAME_COST + frame.payload().len()
+/// Bytes that a frame with so many bytes of payload takes.
+pub(super) const fn cost(payload: usize) -> usize {
+    FRAME_COST + payload
 }
 
 impl Arrivals {

@@ -100,7 +100,7 @@ impl Link for SocketLink {
         &self.shared.options.name
     }
 
-    fn submit(&self, operation: Operation<'_>, qos: Qos, awaited: bool) -> Submitted {
+    fn submit(&self, operation: &mut Operation<'_>, qos: Qos, awaited: bool) -> Submitted {
         self.shared.submit(operation, qos, awaited)
     }
 

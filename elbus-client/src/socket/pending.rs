@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! operation id   31 … 20      19 … 0
-//!                generation   slot
+//!                generation   slot, counted from 1
 //! ```
 //!
 //! A slot is used again, with the next generation, when the broker has answered and the verdict was taken. One that
 //! nobody asks for any more stays taken until its answer has come, or a whole time-out has passed: otherwise ids
 //! would soon come round again while answers to the old ones are on their way. No answer allocates, and looking one
 //! up is an index.
-use std::task::Waker;
+use std::{num::NonZeroU32, task::Waker};
 
 use elbus_proto::Code;
 
@@ -26,15 +26,16 @@ const SLOT_BITS: u32 = 20;
 
 /// An operation's id on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct OperationId(pub(super) u32);
+pub(super) struct OperationId(pub(super) NonZeroU32);
 
 impl OperationId {
-    const fn new(slot: u32, generation: u32) -> Self {
-        Self(generation << SLOT_BITS | slot)
+    fn new(slot: usize, generation: u32) -> Self {
+        // One more than the slot: what is held, and what restores the subscriptions, stays far below 2^20.
+        Self(NonZeroU32::MIN.saturating_add(slot as u32) | generation << SLOT_BITS)
     }
 
     const fn slot(self) -> usize {
-        (self.0 & ((1 << SLOT_BITS) - 1)) as usize
+        (self.0.get() & ((1 << SLOT_BITS) - 1)).wrapping_sub(1) as usize
     }
 }
 
@@ -151,9 +152,9 @@ impl Pending {
                 self.free = next;
             }
             slot.since = now;
-            return OperationId::new(at, slot.generation);
+            return OperationId::new(at as usize, slot.generation);
         }
-        let at = self.slots.len() as u32;
+        let at = self.slots.len();
         self.slots.push(Slot {
             generation: 0,
             since: now,
@@ -312,7 +313,7 @@ impl Pending {
     #[inline]
     fn find(&self, id: OperationId) -> Option<usize> {
         let slot = self.slots.get(id.slot())?;
-        (id == OperationId::new(id.slot() as u32, slot.generation)).then_some(id.slot())
+        (id == OperationId::new(id.slot(), slot.generation)).then_some(id.slot())
     }
 
     #[inline]

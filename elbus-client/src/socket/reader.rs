@@ -3,7 +3,7 @@
 //! Up to 64 KiB are read at once; all whole frames in them are decoded where they lie. What is left over, the
 //! beginning of a frame, moves to the front. A frame that is larger is read into memory of its own, which grows as
 //! its bytes arrive, never ahead of them because of what its header says, and becomes the payload without a copy.
-use std::{collections::VecDeque, io, mem, ops::Range};
+use std::{collections::VecDeque, io, mem, num::NonZeroU32, ops::Range};
 
 use bytes::Bytes;
 use elbus_proto::{
@@ -110,7 +110,11 @@ impl Reader {
             done += len;
             match delivery {
                 Delivery::Ping => {}
-                Delivery::Acknowledgement { id, result } => self.answers.push((OperationId(id), result)),
+                Delivery::Acknowledgement { id, result } => {
+                    // No operation that is acknowledged has the id 0.
+                    self.answers
+                        .extend(NonZeroU32::new(id).map(|id| (OperationId(id), result)));
+                }
                 Delivery::Frame {
                     kind,
                     realtime,
@@ -166,9 +170,9 @@ impl Reader {
             Kind::Publication => Some(self.topics.shared(topic).ok_or(Disconnect::NotUtf8)?),
             Kind::Message | Kind::Broadcast => None,
         };
-        let frame = Frame::new(kind, realtime, sender, topic, payload);
-        self.frame_bytes += inbox::cost(&frame);
-        self.frames.push_back(frame);
+        self.frame_bytes += inbox::cost(payload.len());
+        self.frames
+            .push_back(Frame::new(kind, realtime, sender, topic, payload));
         Ok(())
     }
 }
@@ -295,10 +299,12 @@ mod tests {
         let mut reader = Reader::new(1000);
         let most = reader.largest - HEADER_LEN;
         for (len, refused) in [(most, false), (most + 1, true)] {
-            let mut bytes = delivery::acknowledgement(7, Ok(())).to_vec();
+            // Nothing that has the id 0 is acknowledged: whoever acknowledges it is not heard.
+            let mut bytes = delivery::acknowledgement(0, Ok(())).to_vec();
+            bytes.extend_from_slice(&delivery::acknowledgement(7, Ok(())));
             bytes.extend_from_slice(&delivery::header(Kind::Message, len as u32, false));
             bytes.extend_from_slice(b"a\0");
-            bytes.resize(2 * HEADER_LEN + len, b'x');
+            bytes.resize(3 * HEADER_LEN + len, b'x');
             far.write_all(&bytes).unwrap();
             let limit = reader.largest;
             let expected = if refused {

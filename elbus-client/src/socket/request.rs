@@ -4,7 +4,7 @@ use elbus_proto::{
     ClientName, NameLimits, NameMask, Op, Qos, Topic, TopicFilter, TopicLimits, request::RequestHeader,
 };
 
-use super::{pending::OperationId, queue::SendQueue};
+use super::{names::is_same, pending::OperationId, queue::SendQueue};
 use crate::{
     Error,
     link::{Operation, Payload},
@@ -37,11 +37,11 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Lays an operation out; nothing is checked yet.
-    pub(super) fn new(operation: Operation<'a>) -> Self {
+    /// Lays an operation out and takes its payload; nothing is checked yet.
+    pub(super) fn new(operation: &mut Operation<'a>) -> Self {
         let (op, address, payload) = match operation {
-            Operation::Message { target, payload } => (Op::Message, [Some(target), None], payload),
-            Operation::Broadcast { mask, payload } => (Op::Broadcast, [Some(mask), None], payload),
+            Operation::Message { target, payload } => (Op::Message, [Some(*target), None], payload.take()),
+            Operation::Broadcast { mask, payload } => (Op::Broadcast, [Some(*mask), None], payload.take()),
             Operation::Publish {
                 topic,
                 receiver,
@@ -52,7 +52,7 @@ impl<'a> Request<'a> {
                 } else {
                     Op::Publish
                 };
-                (op, [Some(topic), receiver], payload)
+                (op, [Some(*topic), *receiver], payload.take())
             }
             Operation::Ping => (Op::Nop, [None, None], Payload::Borrowed(b"")),
             Operation::Subscribe(filters) => return Self::of_filters(Op::Subscribe, filters),
@@ -108,8 +108,8 @@ impl<'a> Request<'a> {
     }
 
     /// Appends the frame.
-    pub(super) fn append(&self, queue: &mut SendQueue, qos: Qos, id: OperationId) {
-        let header = RequestHeader::new(id.0, self.op, qos, self.body_len as u32).encode();
+    pub(super) fn append(&self, queue: &mut SendQueue, qos: Qos, id: Option<OperationId>) {
+        let header = RequestHeader::new(on_wire(id), self.op, qos, self.body_len as u32).encode();
         let payload = self.payload.as_slice();
         let small = if SendQueue::is_large(payload.len()) {
             b""
@@ -157,17 +157,22 @@ pub(super) struct WaitingRequest {
 
 impl WaitingRequest {
     /// Appends the frame.
-    pub(super) fn append(&self, queue: &mut SendQueue, id: OperationId) {
+    pub(super) fn append(&self, queue: &mut SendQueue, id: Option<OperationId>) {
         let len = self.address.len() + self.payload.len();
-        let header = RequestHeader::new(id.0, self.op, self.qos, len as u32).encode();
+        let header = RequestHeader::new(on_wire(id), self.op, self.qos, len as u32).encode();
         queue.copy(&[&header, &self.address]);
         queue.share(self.payload.clone());
     }
 }
 
+/// What is not acknowledged has the id 0.
+fn on_wire(id: Option<OperationId>) -> u32 {
+    id.map_or(0, |id| id.0.get())
+}
+
 impl Checked {
     fn target(&mut self, target: &str, limits: &Limits) -> Result<(), Error> {
-        if target.is_empty() || self.target != target {
+        if target.is_empty() || !is_same(self.target.as_bytes(), target.as_bytes()) {
             check_name(target, limits)?;
             self.target.replace_range(.., target);
         }
@@ -175,7 +180,7 @@ impl Checked {
     }
 
     fn topic(&mut self, topic: &str, limits: &Limits) -> Result<(), Error> {
-        if topic.is_empty() || self.topic != topic {
+        if topic.is_empty() || !is_same(self.topic.as_bytes(), topic.as_bytes()) {
             Topic::parse(topic.as_bytes(), limits.topics).map_err(|reason| Error::Topic {
                 topic: topic.to_owned(),
                 reason,

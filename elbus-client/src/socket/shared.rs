@@ -63,7 +63,12 @@ impl Shared {
     }
 
     /// Takes an operation; what is due is written at once.
-    pub(super) fn submit(self: &Arc<Self>, operation: Operation<'_>, qos: Qos, awaited: bool) -> Submitted {
+    pub(super) fn submit(
+        self: &Arc<Self>,
+        operation: &mut Operation<'_>,
+        qos: Qos,
+        awaited: bool,
+    ) -> Submitted {
         self.see_to(self.take(operation, qos, awaited))
     }
 
@@ -71,7 +76,7 @@ impl Shared {
     #[inline]
     pub(super) fn take(
         self: &Arc<Self>,
-        operation: Operation<'_>,
+        operation: &mut Operation<'_>,
         qos: Qos,
         awaited: bool,
     ) -> Result<Appended, Box<Submitted>> {
@@ -118,8 +123,12 @@ impl Shared {
 
     pub(super) fn poll_verdict(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let id = OperationId(ticket.0);
-        let verdict = self.outbox.with(|outbox| outbox.pending.take(id, cx.waker()));
-        verdict.map_or(Poll::Pending, |verdict| Poll::Ready(self.result(verdict)))
+        match self.outbox.with(|outbox| outbox.pending.take(id, cx.waker())) {
+            None => Poll::Pending,
+            // The usual one makes no result that would have to be moved.
+            Some(Verdict::Answered(Ok(()))) => Poll::Ready(Ok(())),
+            Some(verdict) => Poll::Ready(self.result(verdict)),
+        }
     }
 
     fn result(&self, verdict: Verdict) -> Result<(), Error> {

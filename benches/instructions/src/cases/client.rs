@@ -33,7 +33,7 @@ fn sends() -> Vec<Case> {
                 let link = link();
                 Box::new(move || {
                     for _ in 0..CHUNK {
-                        link.submit(message_to("plant.pump"), Qos::No, false);
+                        link.submit(&mut message_to("plant.pump"), Qos::No, false);
                     }
                     assert_eq!(link.flush() as u64, CHUNK * (9 + 11 + 100));
                 })
@@ -47,7 +47,7 @@ fn sends() -> Vec<Case> {
             || {
                 let link = link();
                 Box::new(move || {
-                    link.submit(message_to("plant.pump"), Qos::Realtime, false);
+                    link.submit(&mut message_to("plant.pump"), Qos::Realtime, false);
                     assert_eq!(link.flush(), 9 + 11 + 100);
                 })
             },
@@ -63,12 +63,12 @@ fn sends() -> Vec<Case> {
                 Box::new(move || {
                     for topic in topics.iter().cycle().take(CHUNK as usize) {
                         let (receiver, payload) = (None, Payload::Borrowed(black_box(&PAYLOAD)));
-                        let operation = Operation::Publish {
+                        let mut operation = Operation::Publish {
                             topic,
                             receiver,
                             payload,
                         };
-                        link.submit(operation, Qos::No, false);
+                        link.submit(&mut operation, Qos::No, false);
                     }
                     assert_eq!(link.flush() as u64, CHUNK * (9 + 26 + 100));
                 })
@@ -120,12 +120,12 @@ fn confirmed() -> Round {
     let mut answers = Vec::new();
     Box::new(move || {
         for _ in 0..WINDOW {
-            tickets.extend(link.submit(message_to("plant.pump"), Qos::Processed, false));
+            tickets.extend(link.submit(&mut message_to("plant.pump"), Qos::Processed, false));
         }
         assert_eq!(link.flush() as u64, WINDOW * (9 + 11 + 100));
         answers.clear();
         for ticket in &tickets {
-            answers.extend_from_slice(&delivery::acknowledgement(ticket.0, Ok(())));
+            answers.extend_from_slice(&delivery::acknowledgement(ticket.0.get(), Ok(())));
         }
         assert_eq!(link.receive(black_box(&answers)), 0);
         for ticket in tickets.drain(..) {

@@ -25,7 +25,7 @@ impl Outbox {
         }
         for (op, body) in self.filters.bodies() {
             let id = self.pending.insert(self.tick, true);
-            let header = request::RequestHeader::new(id.0, op, Qos::Processed, body.len() as u32);
+            let header = request::RequestHeader::new(id.0.get(), op, Qos::Processed, body.len() as u32);
             self.say(&[&header.encode(), body.as_bytes()]);
             self.restoring += 1;
         }

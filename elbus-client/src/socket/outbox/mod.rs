@@ -193,7 +193,7 @@ impl Outbox {
     ) -> Result<Appended, Error> {
         let id = self.take_in(request.op, qos, request.filters)?;
         let before = self.queue.len();
-        request.append(&mut self.queue, qos, id.unwrap_or(OperationId(0)));
+        request.append(&mut self.queue, qos, id);
         Ok(self.appended(id, qos, awaited, before))
     }
 
@@ -202,7 +202,7 @@ impl Outbox {
         let filters: Vec<&str> = request.filters.iter().map(String::as_str).collect();
         let id = self.take_in(request.op, request.qos, &filters)?;
         let before = self.queue.len();
-        request.append(&mut self.queue, id.unwrap_or(OperationId(0)));
+        request.append(&mut self.queue, id);
         Ok(self.appended(id, request.qos, false, before))
     }
 
@@ -277,7 +277,7 @@ impl Outbox {
         } else {
             let id = self.pending.insert(self.tick, false);
             self.pending.abandon(id);
-            RequestHeader::new(id.0, Op::Subscribe, Qos::Processed, 0).encode()
+            RequestHeader::new(id.0.get(), Op::Subscribe, Qos::Processed, 0).encode()
         };
         self.say(&[&header]);
     }
