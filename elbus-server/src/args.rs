@@ -204,8 +204,8 @@ Examples:
   elbus-server -B tls://0.0.0.0:7778 --tls-cert server.pem --tls-key server.key
 
 Ctrl-C or SIGTERM: what has arrived is delivered, then the server ends with exit code 0. A second signal \
-ends it at once. SIGHUP does the same, unless there is a configuration file or a certificate: then those are read \
-again. Under nohup, one that would end it has no effect. Exit code 1: it could not run, 2: wrong arguments.";
+ends it at once. SIGHUP does the same, or nothing if the server was started under nohup; with a configuration file \
+or a certificate it has those read again instead. Exit code 1: it could not run, 2: wrong arguments.";
 
 /// Something to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]

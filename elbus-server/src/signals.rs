@@ -8,7 +8,7 @@ use crate::reload::Reloading;
 /// Ends the server that has neither a configuration file nor certificates; the others read them again.
 pub(crate) const HANG_UP: &str = "SIGHUP";
 
-/// Where Linux says which signals a process ignores.
+/// Where Linux says which signals a process ignores. Where it cannot be read, SIGHUP is heard.
 const STATUS: &str = "/proc/self/status";
 
 /// Ctrl-C, SIGTERM and SIGHUP.

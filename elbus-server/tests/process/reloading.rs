@@ -1,5 +1,5 @@
 //! The configuration that is read again while the server runs.
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use elbus_broker::Address;
 use elbus_proto::{Code, Op, Qos, rpc};
@@ -215,6 +215,21 @@ fn without_a_file_there_is_nothing_to_read_again() {
     let (code, reason) = call(&mut client, "reload").unwrap_err();
     assert_eq!(code, rpc::code::INTERNAL);
     assert!(reason.contains("started without --config"), "{reason}");
+}
+
+#[test]
+fn under_nohup_a_hang_up_has_the_file_read_again_all_the_same() {
+    let directory = tempdir().unwrap();
+    write(directory.path(), "");
+    let mut command = Command::new("nohup");
+    command
+        .args([env!("CARGO_BIN_EXE_elbus-server"), "--config"])
+        .arg(directory.path().join("elbus.toml"))
+        .arg("-B")
+        .arg(directory.path().join("bus.sock"));
+    let mut server = Server::run(&mut command);
+    server.signal(Signal::HUP);
+    server.process.wait_for_error(ACCEPTED);
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn expect_nothing_left(directory: &Path) {
 }
 
 /// A signal that is caught has its default effect again in processes that are started, also where whoever runs the tests
-/// ignores it.
+/// ignores it. The runtime goes on catching it.
 fn catch_hang_ups() {
     let runtime = Builder::new_current_thread().enable_io().build().unwrap();
     let _entered = runtime.enter();
@@ -81,13 +81,13 @@ fn each_signal_ends_it_with_exit_code_0_and_no_files_are_left() {
 }
 
 #[test]
-fn under_nohup_it_outlives_its_terminal() {
+fn under_nohup_a_hang_up_does_not_end_it() {
     let directory = tempdir().unwrap();
     let mut command = Command::new("nohup");
     command
         .args([env!("CARGO_BIN_EXE_elbus-server"), "-B"])
         .arg(directory.path().join("bus.sock"));
-    let mut server = Server::try_run(&mut command).unwrap();
+    let mut server = Server::run(&mut command);
     server.signal(Signal::HUP);
     let client = server.client("a.client");
     server.signal(Signal::TERM);
