@@ -248,6 +248,17 @@ def test_after_a_broken_frame_the_client_connects_anew(fake, fake_bus, kind, sai
     connection.close()
 
 
+def test_a_client_that_is_closed_does_not_wait_for_a_broker_that_does_not_greet(fake, fake_bus, kind):
+    connection, client = greeted(fake, fake_bus, kind, timeout=3600)
+    connection.close()
+    silent = fake.accept_only()
+    closing = threading.Thread(target=client.close, daemon=True)
+    closing.start()
+    closing.join(PATIENCE)
+    assert client.state is State.CLOSED
+    silent.close()
+
+
 # Slow readers, and brokers that say or take nothing.
 
 

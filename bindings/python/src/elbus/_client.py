@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -77,6 +79,8 @@ class Client(Base):
         self._tap_lost: Callable[[int, str], None] = lambda result, why: None
         self._changed = threading.Condition()
         self._closing = False
+        # A connection that is being greeted.
+        self._attempt: Optional[socket.socket] = None
         self._thread: Optional[threading.Thread] = None
         self._secondaries: list[Client] = []
 
@@ -114,6 +118,8 @@ class Client(Base):
         with self._changed:
             self._closing = True
             self._changed.notify_all()
+            if self._attempt is not None:
+                self._greets(self._attempt)
         link, thread = self._raw_link, self._thread
         in_reader = thread is threading.current_thread()
         if link is not None:
@@ -121,8 +127,8 @@ class Client(Base):
         self._inbox.stir()
         if thread is not None and not in_reader:
             thread.join(self.timeout)
-            if link is not None and thread.is_alive():
-                link.end("the broker did not end the connection in time")
+            if self._raw_link is not None and thread.is_alive():
+                self._raw_link.end("the broker did not end the connection in time")
                 self._inbox.close()
                 thread.join()
         self._closed("closed")
@@ -365,8 +371,20 @@ class Client(Base):
     # The reader's thread.
 
     def _open(self) -> Link:
-        sock = _greeting.open_socket(self.address, self._name, self.timeout)
+        try:
+            sock = _greeting.open_socket(self.address, self._name, self.timeout, self._greets)
+        finally:
+            with self._changed:
+                self._attempt = None
         return Link(sock, self._settings, self._receive, self._ids)
+
+    def _greets(self, sock: socket.socket) -> None:
+        """Keep a connection that is being greeted, or end it when the client is closed."""
+        with self._changed:
+            self._attempt = sock
+            if self._closing:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
 
     def _run(self, link: Optional[Link]) -> None:
         why = ""

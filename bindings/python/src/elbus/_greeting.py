@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import socket
 import time
+from typing import Callable
 
 from . import _address, _wire
 from ._errors import ConnectError, ProtocolError
 from ._types import Code
 
 
-def open_socket(address: str, name: bytes, timeout: float) -> socket.socket:
-    """Connect to the broker and register the name; the socket is returned blocking. Raises `ConnectError`."""
+def open_socket(
+    address: str, name: bytes, timeout: float, connected: Callable[[socket.socket], None] = lambda _: None
+) -> socket.socket:
+    """Connect to the broker and register the name; the socket is returned blocking. Raises `ConnectError`.
+
+    `connected` is called with the socket before the greeting, which ends when it is shut down.
+    """
     end = time.monotonic() + timeout
     place = _address.parse(address)
     try:
@@ -19,6 +25,7 @@ def open_socket(address: str, name: bytes, timeout: float) -> socket.socket:
     except OSError as error:
         raise ConnectError(f"no connection to {address}: {error}") from error
     try:
+        connected(sock)
         _greet(sock, address, name, end)
         sock.settimeout(None)
     except BaseException:

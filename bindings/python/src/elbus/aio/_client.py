@@ -76,6 +76,8 @@ class Client(Base):
         self._tap_refused: Callable[[int, int], None] = lambda ident, code: None
         self._closing: Optional[asyncio.Event] = None
         self._task: Optional[asyncio.Task[None]] = None
+        # What tries to get the connection back.
+        self._attempt: Optional[asyncio.Task[Link]] = None
         self._secondaries: list[Client] = []
 
     # Life.
@@ -114,14 +116,16 @@ class Client(Base):
             self._closed("closed")
             return
         self._closing.set()
+        if self._attempt is not None:
+            self._attempt.cancel()
         link = self._raw_link
         if link is not None:
             self._look_around()
             await link.hang_up()
             link.resume_reading()
         done, _ = await asyncio.wait([self._task], timeout=self.timeout)
-        if not done and link is not None:
-            link.end("the broker did not end the connection in time")
+        if not done and self._raw_link is not None:
+            self._raw_link.end("the broker did not end the connection in time")
             await asyncio.wait([self._task])
 
     async def __aenter__(self) -> Self:
@@ -437,13 +441,20 @@ class Client(Base):
                 break
             except asyncio.TimeoutError:
                 pass
+            self._attempt = asyncio.ensure_future(self._open())
             try:
-                link = await self._open()
+                link = await self._attempt
+            except asyncio.CancelledError:
+                if closing.is_set():
+                    break
+                raise
             except ConnectError as error:
                 if not error.may_pass:
                     self._why = str(error)
                     break
                 continue
+            finally:
+                self._attempt = None
             self._raw_link = link
             link.begin()
             self._look_around()
