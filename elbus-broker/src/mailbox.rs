@@ -5,10 +5,14 @@ use std::{
     time::Instant,
 };
 
-use elbus_client::Frame;
+use elbus_client::{Frame, link::Portion};
 use parking_lot::Mutex;
 
 use crate::outbox::{Admission, Line, Ticket, Written};
+
+/// Frames that are handed out at once at most: a receiver that is through with fewer in time must not look like one that
+/// does not read.
+const MOST: usize = 1024;
 
 /// Whether a frame was taken.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(crate) struct Mailbox {
 
 struct State {
     queue: VecDeque<Frame>,
+    /// Frames that are handed out at once.
+    portion: Portion,
     reader: Option<Waker>,
     line: Line,
     /// Nobody will read any more, but frames are still acknowledged.
@@ -49,6 +55,7 @@ impl Mailbox {
             capacity,
             state: Mutex::new(State {
                 queue: VecDeque::new(),
+                portion: Portion::new(1, MOST),
                 reader: None,
                 line: Line::default(),
                 discarding: false,
@@ -92,7 +99,7 @@ impl Mailbox {
         Posted::Done
     }
 
-    /// Takes everything; pending when there is nothing, ready and empty when there never will be.
+    /// Takes some frames; pending when there is nothing, ready and empty when there never will be.
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<()> {
         let mut state = self.state.lock();
         if state.queue.is_empty() && !state.closed {
@@ -109,7 +116,7 @@ impl Mailbox {
         Poll::Ready(())
     }
 
-    /// Takes everything that is there.
+    /// Takes some frames, if there are any.
     pub(crate) fn try_take(&self, batch: &mut VecDeque<Frame>) {
         self.state.lock().take(batch, self.capacity);
     }
@@ -196,7 +203,12 @@ impl State {
     }
 
     fn take(&mut self, batch: &mut VecDeque<Frame>, capacity: usize) {
-        std::mem::swap(&mut self.queue, batch);
+        let portion = self.portion.size();
+        if self.queue.len() <= portion {
+            std::mem::swap(&mut self.queue, batch);
+        } else {
+            batch.extend(self.queue.drain(..portion));
+        }
         self.shedding = false;
         self.clock = Instant::now();
         self.pass_turn(capacity);

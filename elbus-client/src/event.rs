@@ -45,7 +45,7 @@ pub enum Event {
     /// The broker takes frames again.
     Released,
     /// The inbox is over its limit: nothing more is read from the broker until frames are taken out, unless operations
-    /// wait for their answer.
+    /// wait for their answer. It is told again once the inbox has been half empty.
     InboxLagging {
         /// Bytes that unread frames take.
         bytes: usize,

@@ -33,6 +33,7 @@ pub mod keep_alive;
 pub mod link;
 #[cfg(feature = "ipc")]
 mod options;
+mod portion;
 #[cfg(feature = "readiness")]
 #[doc(hidden)]
 pub mod readiness;

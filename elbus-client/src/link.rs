@@ -12,8 +12,8 @@ use std::{
 use bytes::Bytes;
 use elbus_proto::Qos;
 
-pub use crate::event::Listeners;
 use crate::{Client, ConnectError, Error, Events, Frame, Inbox};
+pub use crate::{event::Listeners, portion::Portion};
 
 /// A way to reach a broker.
 pub trait Link: Send + Sync + 'static {

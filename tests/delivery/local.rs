@@ -1,5 +1,9 @@
 //! Clients in the broker's process: bounded queues, and nobody waits for ever.
-use std::time::{Duration, Instant};
+use std::{
+    future::IntoFuture,
+    thread,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use elbus_broker::Broker;
@@ -104,6 +108,31 @@ fn a_receiver_in_the_process_that_never_reads_sheds_and_does_not_hold_publishers
         assert_eq!(inbox.recv().await.unwrap().payload(), "again");
     });
     assert_eq!(bus.broker.stats().shed, count - 10);
+}
+
+#[test]
+fn a_slow_receiver_in_the_process_that_goes_on_reading_loses_nothing() {
+    let bus = TestBroker::with(|config| config.timeout = 2 * PATIENCE);
+    let (publisher, _) = bus.broker.client("publisher").unwrap();
+    let (slow, mut inbox) = bus.broker.client("slow").unwrap();
+    bus.block_on(slow.subscribe(&["a"]).into_future()).unwrap();
+    // It is over the stall time-out with as many frames as its queue holds.
+    let (pace, count) = (Duration::from_micros(100), 20_000);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            bus.block_on(async {
+                for number in 0..count {
+                    publisher.publish("a", numbered(number, 8)).await.unwrap();
+                }
+            });
+        });
+        for number in 0..count {
+            let frame = bus.block_on(inbox.recv()).unwrap();
+            assert_eq!(number_of(frame.payload()), number);
+            thread::sleep(pace);
+        }
+    });
+    assert_eq!(bus.broker.stats().shed, 0);
 }
 
 #[test]

@@ -88,7 +88,10 @@ impl Link {
         let source = Bytes(Cell::new(bytes));
         let mut count = 0;
         while !source.0.get().is_empty() {
-            assert!(self.reader.read(&source).is_ok(), "what the broker sends");
+            assert!(
+                self.reader.read(&source, usize::MAX).is_ok(),
+                "what the broker sends"
+            );
             if !self.reader.frames.is_empty() {
                 let bytes = self.reader.frame_bytes;
                 self.shared.arrivals.push(&mut self.reader.frames, bytes);

@@ -40,7 +40,9 @@ pub(super) struct Driver<'a> {
     was_full: bool,
     /// A full socket is tried whatever is reported: a UNIX socket takes bytes long before it is reported writable.
     probing: bool,
-    /// The inbox has no room, which was told to those who listen.
+    /// The inbox has no room.
+    inbox_full: bool,
+    /// It had none, which was told to those who listen, and has not been half empty since.
     lagging: bool,
     /// The client was closed, and the broker knows.
     said_goodbye: bool,
@@ -57,6 +59,7 @@ impl<'a> Driver<'a> {
             room: None,
             was_full: false,
             probing: false,
+            inbox_full: false,
             lagging: false,
             said_goodbye: false,
             shared,
@@ -150,11 +153,11 @@ impl<'a> Driver<'a> {
 
     /// Reads and hands out one chunk; ready with an error when the connection has ended.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Disconnect>> {
-        if !self.may_read() {
+        let Some(room) = self.room_to_read() else {
             return Poll::Pending;
-        }
+        };
         ready!(self.socket.poll_readable(cx))?;
-        let read = self.reader.read(&*self.socket);
+        let read = self.reader.read(&*self.socket, room);
         self.hand_out();
         Poll::Ready(read.map_err(|why| match why {
             Disconnect::ByBroker if self.said_goodbye => Disconnect::Closed,
@@ -168,22 +171,25 @@ impl<'a> Driver<'a> {
         (error.kind() != io::ErrorKind::BrokenPipe).then(|| error.into())
     }
 
-    /// Whether the inbox has room, or must be filled further because answers stand behind the frames.
-    fn may_read(&mut self) -> bool {
+    /// How much room the inbox has; as much as one likes where it must be filled further because answers stand behind the
+    /// frames, and none where nothing is to be read.
+    fn room_to_read(&mut self) -> Option<usize> {
         let level = self.shared.arrivals.level();
         let bytes = match level {
-            Level::Room if !self.lagging => return true,
-            Level::Room => {
-                self.lagging = false;
-                self.shared.outbox.with(|outbox| {
-                    outbox.reading_held = false;
-                    // It was not the broker that kept silent.
-                    outbox.progress = outbox.tick;
-                });
-                return true;
+            Level::Room(room) => {
+                if std::mem::take(&mut self.inbox_full) {
+                    self.shared.outbox.with(|outbox| {
+                        outbox.reading_held = false;
+                        // It was not the broker that kept silent.
+                        outbox.progress = outbox.tick;
+                    });
+                }
+                self.lagging &= room < self.shared.options.inbox_limit / 2;
+                return Some(room);
             }
             Level::Full(bytes) | Level::Over(bytes) => bytes,
         };
+        self.inbox_full = true;
         if !std::mem::replace(&mut self.lagging, true) {
             tracing::debug!(
                 bytes,
@@ -193,7 +199,7 @@ impl<'a> Driver<'a> {
         }
         if self.said_goodbye {
             // What comes now is discarded.
-            return true;
+            return Some(usize::MAX);
         }
         let may_read = self.shared.outbox.with(|outbox| {
             let waiting = outbox.pending.waiting() > 0;
@@ -209,12 +215,12 @@ impl<'a> Driver<'a> {
             !outbox.reading_held
         });
         self.wake();
-        may_read
+        may_read.then_some(usize::MAX)
     }
 
     /// Hands out what a chunk held: frames first, because an answer promises that those before it are there.
     fn hand_out(&mut self) {
-        if self.lagging && self.said_goodbye {
+        if self.inbox_full && self.said_goodbye {
             self.reader.frames.clear();
         }
         if !self.reader.frames.is_empty() {

@@ -6,19 +6,24 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::Frame;
+use crate::{Frame, link::Portion};
 
 /// What a frame takes beside its payload.
 const FRAME_COST: usize = 96;
 
-/// Bytes of frames that are handed out at once. Were it all, a slow receiver would make the reader pause until all of it is
-/// consumed, and the broker take it for dead.
+/// Bytes of frames that are gathered to be handed out at once.
 const BATCH: usize = 64 * 1024;
+
+/// Bytes of them that are handed out at once, at least and at most. While they are consumed, an inbox at its limit reads
+/// nothing, and with too many the broker would take a slow receiver for one that reads nothing at all.
+const LEAST: usize = 4 * 1024;
+const MOST: usize = 8 * BATCH;
 
 /// How full the inbox is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
-    Room,
+    /// Under its limit, by so many bytes.
+    Room(usize),
     /// At or over its limit: nothing is read unless operations wait for their answer. Bytes that frames take.
     Full(usize),
     /// At or over its hard limit: nothing is read.
@@ -33,11 +38,13 @@ pub(super) struct Arrivals {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     batches: VecDeque<Batch>,
     /// Of all batches.
     bytes: usize,
+    /// Bytes that are handed out at once.
+    portion: Portion,
     /// An empty queue to fill again.
     spare: VecDeque<Frame>,
     receiver: Option<Waker>,
@@ -65,7 +72,16 @@ impl Arrivals {
         Self {
             limit,
             hard_limit,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                batches: VecDeque::new(),
+                bytes: 0,
+                portion: Portion::new(LEAST, MOST),
+                spare: VecDeque::new(),
+                receiver: None,
+                reader_waits: false,
+                discarding: false,
+                closed: false,
+            }),
         }
     }
 
@@ -100,7 +116,7 @@ impl Arrivals {
     pub(super) fn level(&self) -> Level {
         let mut state = self.state.lock();
         if state.bytes < self.limit {
-            return Level::Room;
+            return Level::Room(self.limit - state.bytes);
         }
         state.reader_waits = true;
         if state.bytes < self.hard_limit {
@@ -155,11 +171,63 @@ impl Arrivals {
 
 impl State {
     fn take(&mut self, batch: &mut VecDeque<Frame>) -> bool {
-        let Some(Batch { frames, bytes }) = self.batches.pop_front() else {
+        let Some(front) = self.batches.front_mut() else {
             return false;
         };
-        self.spare = std::mem::replace(batch, frames);
+        let portion = self.portion.size();
+        let mut bytes = 0;
+        if front.bytes <= portion {
+            bytes = front.bytes;
+            std::mem::swap(batch, &mut front.frames);
+        } else {
+            while bytes < portion
+                && let Some(frame) = front.frames.pop_front()
+            {
+                bytes += cost(frame.payload().len());
+                batch.push_back(frame);
+            }
+            front.bytes -= bytes;
+        }
+        if front.frames.is_empty()
+            && let Some(empty) = self.batches.pop_front()
+        {
+            self.spare = empty.frames;
+        }
         self.bytes -= bytes;
         std::mem::take(&mut self.reader_waits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use elbus_proto::delivery::Kind;
+
+    use super::*;
+
+    #[test]
+    fn what_has_gathered_is_handed_out_little_by_little_at_first_and_in_order() {
+        let arrivals = Arrivals::new(1, 1);
+        let payload = |n: u32| Bytes::copy_from_slice(&n.to_le_bytes());
+        let mut frames: VecDeque<_> = (0..2000)
+            .map(|n| Frame::new(Kind::Message, false, Arc::from("sender"), None, payload(n)))
+            .collect();
+        let bytes = frames.len() * cost(4);
+        arrivals.push(&mut frames, bytes);
+        assert_eq!(arrivals.level(), Level::Over(bytes));
+        let (mut next, mut batch) = (0, VecDeque::new());
+        let mut waits = arrivals.try_take(&mut batch);
+        assert!(waits && batch.len() <= 3 * LEAST / cost(4), "{}", batch.len());
+        while !batch.is_empty() {
+            for frame in batch.drain(..) {
+                assert_eq!(*frame.payload(), payload(next));
+                next += 1;
+            }
+            waits = arrivals.try_take(&mut batch);
+        }
+        assert!(!waits);
+        assert_eq!((next, arrivals.level()), (2000, Level::Room(1)));
     }
 }

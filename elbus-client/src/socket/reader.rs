@@ -14,8 +14,9 @@ use elbus_proto::{
 use super::{inbox, names::Names, pending::OperationId, stream::Incoming};
 use crate::{Disconnect, Frame};
 
-/// Bytes read at once.
+/// Bytes read at once, at most and at least.
 const READ: usize = 64 * 1024;
+const LEAST: usize = 4 * 1024;
 
 /// Memory asked for when a large frame begins; from then on it grows fourfold as bytes arrive.
 const FIRST_GROWTH: usize = 256 * 1024;
@@ -61,8 +62,9 @@ impl Reader {
         }
     }
 
-    /// Reads once, without waiting, and decodes what is whole: afterwards it stands in `frames` and `answers`.
-    pub(super) fn read(&mut self, socket: &impl Incoming) -> Result<(), Disconnect> {
+    /// Reads once, without waiting, and decodes what is whole: afterwards it stands in `frames` and `answers`. Where the inbox
+    /// has only so much room, little is read, so that the broker sees that it goes on.
+    pub(super) fn read(&mut self, socket: &impl Incoming, room: usize) -> Result<(), Disconnect> {
         self.frame_bytes = 0;
         if let Some((mut bytes, len)) = self.large.take() {
             grow(&mut bytes, len, self.largest)?;
@@ -83,7 +85,8 @@ impl Reader {
             return self.decode();
         }
         let kept = self.kept;
-        let n = match socket.try_read(&mut self.scratch[kept..kept + READ]) {
+        let most = room.clamp(LEAST, READ);
+        let n = match socket.try_read(&mut self.scratch[kept..kept + most]) {
             Ok(n) if n > 0 => n,
             read => return ended(read),
         };
@@ -250,7 +253,7 @@ mod tests {
 
     async fn read(reader: &mut Reader, socket: &Socket) -> Result<(), Disconnect> {
         std::future::poll_fn(|cx| socket.poll_readable(cx)).await?;
-        reader.read(socket)
+        reader.read(socket, READ)
     }
 
     #[tokio::test]
