@@ -203,14 +203,14 @@ impl State {
     }
 
     fn take(&mut self, batch: &mut VecDeque<Frame>, capacity: usize) {
-        let portion = self.portion.size();
+        self.clock = Instant::now();
+        let portion = self.portion.size(self.clock);
         if self.queue.len() <= portion {
             std::mem::swap(&mut self.queue, batch);
         } else {
             batch.extend(self.queue.drain(..portion));
         }
         self.shedding = false;
-        self.clock = Instant::now();
         self.pass_turn(capacity);
     }
 

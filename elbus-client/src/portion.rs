@@ -32,12 +32,8 @@ impl Portion {
         }
     }
 
-    /// That of the next one, for a receiver that is through with the last.
-    pub fn size(&mut self) -> usize {
-        self.after(Instant::now())
-    }
-
-    fn after(&mut self, now: Instant) -> usize {
+    /// That of the next one, for a receiver that is `now` through with the last.
+    pub fn size(&mut self, now: Instant) -> usize {
         let took = now - std::mem::replace(&mut self.asked, now);
         if took > SLOW {
             self.size = (self.size / 2).max(self.least);
@@ -58,7 +54,7 @@ mod tests {
         let mut now = portion.asked;
         let mut after = |took| {
             now += took;
-            portion.after(now)
+            portion.size(now)
         };
         let quick: Vec<_> = (0..6).map(|_| after(FAST / 2)).collect();
         assert_eq!(quick, [8, 16, 32, 64, 100, 100]);

@@ -1,6 +1,5 @@
 //! Clients in the broker's process: bounded queues, and nobody waits for ever.
 use std::{
-    future::IntoFuture,
     thread,
     time::{Duration, Instant},
 };
@@ -115,7 +114,7 @@ fn a_slow_receiver_in_the_process_that_goes_on_reading_loses_nothing() {
     let bus = TestBroker::with(|config| config.timeout = 2 * PATIENCE);
     let (publisher, _) = bus.broker.client("publisher").unwrap();
     let (slow, mut inbox) = bus.broker.client("slow").unwrap();
-    bus.block_on(slow.subscribe(&["a"]).into_future()).unwrap();
+    bus.block_on(async { slow.subscribe(&["a"]).await.unwrap() });
     // It is over the stall time-out with as many frames as its queue holds.
     let (pace, count) = (Duration::from_micros(100), 20_000);
     thread::scope(|scope| {

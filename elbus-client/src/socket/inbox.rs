@@ -2,6 +2,7 @@
 use std::{
     collections::VecDeque,
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 
 use parking_lot::Mutex;
@@ -16,7 +17,7 @@ const BATCH: usize = 64 * 1024;
 
 /// Bytes of them that are handed out at once, at least and at most. While they are consumed, an inbox at its limit reads
 /// nothing, and with too many the broker would take a slow receiver for one that reads nothing at all.
-const LEAST: usize = 4 * 1024;
+pub(super) const LEAST: usize = 4 * 1024;
 const MOST: usize = 8 * BATCH;
 
 /// How full the inbox is.
@@ -174,7 +175,7 @@ impl State {
         let Some(front) = self.batches.front_mut() else {
             return false;
         };
-        let portion = self.portion.size();
+        let portion = self.portion.size(Instant::now());
         let mut bytes = 0;
         if front.bytes <= portion {
             bytes = front.bytes;

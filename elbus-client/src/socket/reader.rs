@@ -14,9 +14,8 @@ use elbus_proto::{
 use super::{inbox, names::Names, pending::OperationId, stream::Incoming};
 use crate::{Disconnect, Frame};
 
-/// Bytes read at once, at most and at least.
+/// Bytes read at once.
 const READ: usize = 64 * 1024;
-const LEAST: usize = 4 * 1024;
 
 /// Memory asked for when a large frame begins; from then on it grows fourfold as bytes arrive.
 const FIRST_GROWTH: usize = 256 * 1024;
@@ -63,7 +62,7 @@ impl Reader {
     }
 
     /// Reads once, without waiting, and decodes what is whole: afterwards it stands in `frames` and `answers`. Where the inbox
-    /// has only so much room, little is read, so that the broker sees that it goes on.
+    /// has only so much room, little is read, so that the broker sees that it goes on: no less than it hands out.
     pub(super) fn read(&mut self, socket: &impl Incoming, room: usize) -> Result<(), Disconnect> {
         self.frame_bytes = 0;
         if let Some((mut bytes, len)) = self.large.take() {
@@ -85,7 +84,7 @@ impl Reader {
             return self.decode();
         }
         let kept = self.kept;
-        let most = room.clamp(LEAST, READ);
+        let most = room.clamp(inbox::LEAST, READ);
         let n = match socket.try_read(&mut self.scratch[kept..kept + most]) {
             Ok(n) if n > 0 => n,
             read => return ended(read),
